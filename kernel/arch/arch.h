@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch.h: all that the kernel asks of a machine, and all that a machine asks of the kernel.
+ *
+ * Two implementations: arch/x86_64 (the machine) and arch/host (a fake one, below host tests). arch/ARCH/machine.h holds the inline
+ * part: phys_to_virt, virt_to_phys, struct arch_context's registers. Page tables have a header of their own, arch/pagetable.h.
+ *
+ * Rules: everything here is called with interrupts off and the kernel lock held, on the one CPU that runs.
+ * Interrupts are taken in user mode, in arch_idle() and in arch_preempt_poll() only; the handler itself only notes what came
+ * (enum arch_pending) and the kernel looks at it on its way out.
+ */
+#pragma once
+#include "lib/types.h"
+#ifdef VELLUM_HOST
+#include "arch/host/machine.h"
+#else
+#include "arch/x86_64/machine.h"
+#endif
+
+/* ---- from machine.h --------------------------------------------------------------------------------------------------
+ * void *phys_to_virt(paddr_t);  paddr_t virt_to_phys(const void *);      the kernel's view of all RAM
+ * struct arch_context { struct regs regs; paddr_t root; ... };           what a thread is to the machine (registers, FPU state, page-table root)
+ * struct regs: u64 fields, argument registers first and in argument order, so that `&regs->rdi` is the array of a call's arguments:
+ *     rdi rsi rdx r10 r8 r9 r12 r13 r14 r15  rax rbx rbp rcx r11  fs_base gs_base  vector error  rip cs rflags rsp ss
+ */
+
+/* ---- boot ------------------------------------------------------------------------------------------------------------- */
+#define BOOT_RANGES  64u
+#define BOOT_MODULES 64u
+struct boot_range  { paddr_t base; u64 size; };
+struct boot_module { paddr_t base; u64 size; char name[48]; };   /* base page aligned */
+struct boot_info {
+	struct boot_range  ram[BOOT_RANGES];     u32 rams;      /* usable, page aligned, ascending, disjoint; kernel image, modules and early tables still inside */
+	struct boot_range  taken[BOOT_RANGES];   u32 takens;    /* parts of it in use: image, boot page tables (not the modules) */
+	struct boot_module module[BOOT_MODULES]; u32 modules;   /* bundles already unpacked */
+	char cmdline[512], loader[64], cpu[64];
+	u64 entry_tsc;                                          /* the time stamp counter at the kernel's first instruction */
+	paddr_t rsdp;                                           /* 0: unknown */
+};
+
+/* The kernel's entry, on the boot CPU's kernel stack, paging and traps on. */
+noreturn void kernel_main(const struct boot_info *boot);
+
+/* ---- contexts: leaving to and coming from user mode ------------------------------------------------------------------------ */
+/* Fresh user context: all registers zero but these; FPU state initial. `root` is the page-table root that it runs on. */
+void arch_context_init(struct arch_context *c, paddr_t root);
+void arch_context_start(struct arch_context *c, u64 entry, u64 stack, u64 arg0, u64 arg1);
+/* The context's memory goes away or its FPU state is about to be read: no CPU keeps anything of it in registers afterwards. */
+void arch_context_drop(struct arch_context *c);
+void arch_context_set_tls(struct arch_context *c, u64 fs_base);      /* also when it is the current one */
+/* Makes the syscall (2 bytes) that the context came in by be executed again. */
+static inline void arch_context_restart_syscall(struct arch_context *c) { c->regs.rip -= 2; }
+/* Leaves the kernel into this context: loads FPU state, page tables, registers. Only for the first thread; else return it from an upcall. */
+noreturn void arch_leave(struct arch_context *c);
+/* Forget a page-table root that is about to be freed: switches to the kernel's own where it is loaded. */
+void arch_root_drop(paddr_t root);
+
+/* Upcalls: implemented by the kernel, called by the machine's entry code on the CPU's kernel stack with the context's registers saved.
+ * Each returns the context to leave into. */
+struct arch_context *kernel_syscall(struct arch_context *c);
+struct arch_context *kernel_page_fault(struct arch_context *c, vaddr_t address, unsigned access);  /* access: one SYS_ACCESS_* */
+struct arch_context *kernel_exception(struct arch_context *c, u64 vector, u64 error);
+struct arch_context *kernel_interrupt(struct arch_context *c);       /* something is pending */
+
+/* ---- interrupts and time -------------------------------------------------------------------------------------------------- */
+enum arch_pending { ARCH_PENDING_TIMER = 1, ARCH_PENDING_CONSOLE = 2 };
+/* Takes and clears what interrupts have noted. */
+unsigned arch_take_pending(void);
+/* A preemption point: lets interrupts in for an instant and says whether something is pending (it stays noted). */
+bool arch_preempt_poll(void);
+/* Sleeps until something is pending. */
+void arch_idle(void);
+/* Nanoseconds since boot; never goes back. */
+i64 arch_now(void);
+/* One timer interrupt at this time (in the past: at once); INT64_MAX: none. */
+void arch_timer_set(i64 when);
+
+/* ---- console, end --------------------------------------------------------------------------------------------------------- */
+void arch_console_write(const char *text, size_t len);               /* polls; \n becomes \r\n */
+int  arch_console_read(void);                                        /* next byte that came, or -1 */
+/* Ends the machine: QEMU by isa-debug-exit, Bochs by port 0x8900, else ACPI-less halt. Prints nothing. */
+noreturn void arch_shutdown(u32 code);
+/* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
+noreturn void arch_panic_dump(void);
+u64 arch_random(void);                                               /* RDRAND where there is one, else mixed TSC */
+const char *arch_cpu_missing(void);                                  /* NULL, or what this CPU lacks that the kernel needs */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* assert.h: facts that must hold. A user's mistake is never one of them: that is a status.
+ *
+ * ASSERT is always compiled in; DEBUG_ASSERT is evaluated in debug and host builds only (the expression is still compiled in release).
+ * The text of a failure is the violated fact itself, then file and line; panic adds registers and a backtrace and ends the machine.
+ */
+#pragma once
+#include "lib/types.h"
+
+/* Prints "vellum: PANIC: " and the text, what the machine knows, and stops as failed. On the host: prints and aborts. */
+noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
+#define ASSERT(fact) do { if (unlikely(!(fact))) panic("%s (%s:%d)", #fact, __FILE__, __LINE__); } while (0)
+#ifdef VELLUM_DEBUG
+#define DEBUG_ASSERT(fact) ASSERT(fact)
+#else
+#define DEBUG_ASSERT(fact) do { if (0) (void)(fact); } while (0)
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pqueue.h: waiters by priority (255 first), then arrival. One list of all in order, and one of the first of each priority; so the first is
+ * found at once and insertion passes at most 256 leaders, however many wait. The lock is the owner's. */
+#pragma once
+#include "lib/list.h"
+
+struct pqueue { struct list all, leaders; };
+struct pqueue_node { struct list all, leader; u8 priority; u8 kind; };   /* kind: the owner's, to tell what waits */
+
+void pqueue_init(struct pqueue *q);
+void pqueue_node_init(struct pqueue_node *n);
+void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority);
+void pqueue_remove(struct pqueue_node *n);              /* harmless when it is on none */
+static inline bool pqueue_empty(const struct pqueue *q) { return list_empty(&q->all); }
+static inline bool pqueue_on(const struct pqueue_node *n) { return list_on(&n->all); }
+static inline struct pqueue_node *pqueue_first(const struct pqueue *q)
+{
+	return list_empty(&q->all) ? NULL : container_of(q->all.next, struct pqueue_node, all);
+}
+/* The one behind it in order, or NULL. */
+struct pqueue_node *pqueue_next(const struct pqueue *q, const struct pqueue_node *n);

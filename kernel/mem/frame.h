@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* frame.h: the frame table, one entry for each 4 KiB of RAM, and the one list of free frames.
+ *
+ * Nobody asks for a frame who has not been charged for it (account.h): as accounts never promise more than there is, frame_alloc()
+ * cannot fail, and asserts so. What an entry's union holds follows from its kind. Lock: the kernel lock.
+ */
+#pragma once
+#include "arch/arch.h"
+#include "lib/types.h"
+
+enum frame_kind {
+	FRAME_NONE,             /* not RAM, or the kernel's own for ever */
+	FRAME_FREE,
+	FRAME_PAGE,             /* content */
+	FRAME_NODE,             /* a node of a page tree */
+	FRAME_SLAB,             /* small objects of one account */
+	FRAME_OBJECT,           /* one large object (a thread), or frames of slots */
+	FRAME_TABLE,            /* a page table */
+	FRAME_MODULE,           /* the loader's memory, becomes FRAME_PAGE in a boot module's VMO */
+};
+
+struct frame {
+	u8 kind;
+	u8 level;               /* node: 0 a leaf; table: 1 a leaf; slab: size class */
+	u16 state;              /* slab: cells in use; page: dirty state, age (later) */
+	u32 refs;               /* page, node: slots of nodes and contents that name it */
+	union {
+		struct { u32 next, prev; u64 owner; } list;             /* free; slab: links of its list and the account; table: links, virtual address */
+		struct { u32 pages, nodes; u64 base; } tree;            /* node: what is below it (itself left out), its first index */
+		struct { u32 mapped, unused; u64 index; } page;         /* page: hardware entries that name it; its index in its tree */
+	};
+};
+_Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per frame");
+
+#define FRAME_NIL 0u            /* frame 0 is never given out */
+
+/* Lays the table out over the machine's RAM. `taken` ranges stay FRAME_NONE; modules become FRAME_MODULE. Panics with a clear text when there is too little
+ * memory (less than MEM_MINIMUM free). */
+void frame_init(const struct boot_info *boot);
+/* A frame of that kind, refs 1, the rest of the entry zero; its content is whatever it was (debug: poison). The caller was charged. */
+paddr_t frame_alloc(enum frame_kind kind);
+paddr_t frame_alloc_zeroed(enum frame_kind kind);
+/* Gives it back. refs must be 0 or 1, no hardware entry may name it. */
+void frame_free(paddr_t frame);
+
+u64 frame_count(void);          /* frames of RAM */
+u64 frame_count_free(void);
+u64 frame_table_bytes(void);
+void frame_check(void);         /* walker: the free list and the counts agree with the table */
+
+extern struct frame *frame_table;
+extern u64 frame_table_len;
+static inline struct frame *frame_of(paddr_t pa) { return &frame_table[pa >> PAGE_SHIFT]; }
+static inline paddr_t frame_addr(const struct frame *f) { return (paddr_t)(f - frame_table) << PAGE_SHIFT; }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tree.h: persistent page trees, the content of VMOs (design.md 5). A pure data structure: no locks of its own, no machine but frames.
+ *
+ * A content is a window-independent map from page index (54 bits, six levels of nine) to a slot. Up to TREE_INLINE pages stand inline in
+ * the header; beyond that in a radix tree of nodes, one frame of 512 slots each. Nodes and pages are shared between trees by reference
+ * count (frame table); whoever writes copies what is shared on the path first ("path copying"). So there are no hidden parents.
+ *
+ * Charges: a tree's account pays for every page and node that the tree can reach (`charged` frames), shared or not. Copying what is shared never
+ * charges: the reach stays the same.
+ * Lock: the kernel lock.
+ */
+#pragma once
+#include "mem/account.h"
+#include "mem/frame.h"
+
+#define TREE_INLINE     8u
+#define TREE_BITS       9u
+#define TREE_FANOUT     512u
+#define TREE_LEVELS     6u
+#define TREE_INDEX_BITS 54u
+#define TREE_INDEX_MASK ((1ull << TREE_INDEX_BITS) - 1)
+
+/* A slot: the low bits say what it is, the rest is the frame's physical address. */
+typedef u64 tree_slot_t;
+enum tree_tag { TREE_EMPTY = 0, TREE_PAGE = 1, TREE_ZERO = 2, TREE_NODE = 3 };   /* ZERO: known zero, at any level */
+static inline enum tree_tag tree_tag(tree_slot_t s) { return (enum tree_tag)(s & 7); }
+static inline paddr_t tree_frame(tree_slot_t s) { return s & ~PAGE_MASK; }
+
+struct tree {
+	tree_slot_t slot[TREE_INLINE];  /* inline: slot i is index bias + i; else slot[0] names the root node */
+	bool inlined;
+	u64 bias;                       /* index of the owner's page 0 */
+	u64 charged;                    /* frames it can reach, charged to: */
+	struct account *account;
+};
+
+void tree_init(struct tree *t, struct account *account);
+
+/* All page numbers below are the owner's (0 based; the bias is added inside). */
+
+/* What is at this page: EMPTY, PAGE or ZERO. Cost: the height. */
+tree_slot_t tree_lookup(const struct tree *t, u64 page);
+/* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped siblings. */
+u64 tree_next(const struct tree *t, u64 page, u64 end);
+
+/* Makes the slot of `page` writable in place and says where it is: the path's shared nodes are copied, missing nodes made.
+ * SYS_OK: *out is this tree's own slot (its page, if any, may still be shared: refs > 1). VM_AGAIN: one shared node was copied, call again (unless
+ * whole_path: then up to six in one call). NO_MEMORY, BAD_STATE: the account, nothing changed. Nodes it makes are charged. */
+sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **out);
+/* Puts a page (charged already as one frame by the caller through tree_charge) or marker into the slot that tree_edit returned, which is EMPTY or ZERO; counts along the path. */
+void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content);
+/* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
+void tree_replace(struct tree *t, tree_slot_t *slot, paddr_t copy);
+/* Takes the page out of the tree without freeing it (supply moves it): unshared path and page only. Uncharges it. Empty nodes go. */
+paddr_t tree_take(struct tree *t, u64 page);
+sys_status_t tree_charge(struct tree *t, u64 frames);
+void tree_uncharge(struct tree *t, u64 frames);
+
+/* Empties [page, end) in bounded steps (a step: one shared subtree or page dropped, or one path copied). True: done. Emptied slots become EMPTY; nodes without content go.
+ * NO_MEMORY cannot happen: removal never needs a charge. Hardware entries of removed pages are the caller's matter (frame.page.mapped must be 0 for pages that are freed). */
+bool tree_remove_step(struct tree *t, u64 page, u64 end);
+/* Drops everything, in bounded steps. True: done. */
+bool tree_drop_step(struct tree *t);
+
+/* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first, charges dst's account, then cuts:
+ * NO_MEMORY or BAD_STATE change nothing. Cost: the two boundary paths. The caller has taken write access to the window away. */
+sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pages);
+
+struct tree_counts { u64 pages, nodes, private_pages; };
+/* Exact counts of [page, end). Cost: the boundary paths for pages and nodes; private pages need a walk of unshared nodes. */
+void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out);
+/* Walker: counts in the frame table equal what is below; no slot names a frame with count 0; levels and bases agree; charged is the exact reach. */
+void tree_check(const struct tree *t);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmo.h: memory objects: a size, a content (tree.h), who maps it (mapping.h), where its pages come from (source.h). Semantics: docs/abi.md and the numbered
+ * statements that the tests name. All calls here check their arguments in the documented order (options and arguments, state, memory); capability
+ * types and rights are checked before by the dispatcher. Lock: the kernel lock.
+ */
+#pragma once
+#include "vm/tree.h"
+#include "vm/wait.h"
+
+#define VMO_MAX_SIZE (UINT64_MAX - 64 * PAGE_SIZE_ + 1)         /* 2^64 - 64 pages' bytes */
+
+struct source;
+
+struct vmo {
+	struct object object;           /* refs: mappings, and children that need it (windows, a root's clones) */
+	struct tree tree;
+	u64 size, stream_size;          /* bytes; size in whole pages */
+	u32 options;                    /* SYS_VMO_* of its creation */
+	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed */
+	struct list children, sibling;  /* direct children; its place among its parent's */
+	struct vmo *parent;             /* weak both ways: severed when either goes */
+	sys_koid_t parent_koid;
+	struct avl_tree mappings;       /* struct mapping by object offset, augmented with the largest end (mapping.h) */
+	u64 mapping_count;
+	struct list writable;           /* mappings that may have writable hardware entries */
+	struct source *source;          /* what stands behind a root; NULL: zero */
+	u64 restart;                    /* how far the current step-wise operation on it is (decommit, shrink) */
+};
+
+extern const struct object_type vmo_type;
+
+/* INVALID_ARGS, OUT_OF_RANGE, NOT_SUPPORTED (an option of a later issue), NO_MEMORY, BAD_STATE (account). */
+sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **out);
+/* A read-only boot module: its frames (FRAME_MODULE) become pages of the VMO, charged to the account. Only at boot. */
+sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out);
+/* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is being taken from mappings. */
+sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
+sys_status_t vmo_get_size(struct vmo *v, u64 *size);
+/* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED). VM_AGAIN: shrinking in steps. */
+sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize);
+/* op_range for COMMIT and DECOMMIT (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out): bytes already done, kept by the caller over VM_AGAIN and
+ * SHOULD_WAIT so that a restarted call goes on; 0 at first. */
+sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);
+void vmo_info(struct vmo *v, sys_vmo_info_t *info);             /* rights are filled in by the caller */
+
+/* ---- the cursor: the one way to pages, for faults, reads, writes, commit and supply (cursor.c) -------------------------------- */
+struct page_ref {
+	paddr_t frame;                  /* the page; the shared zero page where nothing is */
+	bool writable;                  /* it is this VMO's own, unshared, and may be entered writable */
+};
+/* The page at this page number for reading or (write) for writing: returns it, allocates, copies, or asks the source.
+ * SYS_OK; VM_AGAIN; SYS_ERR_SHOULD_WAIT (w is registered); OUT_OF_RANGE (beyond the size), NO_MEMORY, BAD_STATE (dying, detached, closed account). `retries`: how often the same
+ * fault was re-executed (a whole path is copied when above TREE_LEVELS). `run`: pages the caller will want from here on (>= 1), the request's length at most. */
+sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w, struct page_ref *out);
+/* What is there already, without allocating, copying or asking: false if a read would have to wait or allocate. An anonymous hole gives the zero page. */
+bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out);
+extern paddr_t zero_page;
+void vmo_boot(void);                    /* makes the zero page, registers the types */
+
+void vmo_check(struct vmo *v);          /* walker: tree_check, sizes, lists, every mapping's hardware entries agree with the content (design.md 9.5) */
