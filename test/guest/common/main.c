@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* main.c: gathers the tests of this program, runs them with Check (no fork, TAP on standard output) and watches the accounts.
+ * Check writes its notes to memory of this process, so everything that may grow is made to grow before the first test: then the
+ * program's own account must be the same before and after each test. */
+#include "guest.h"
+
+#include "helper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TESTS_MAX = 1024, NAME_BYTES = 96, TABLE_MAX = 768, WARM_HEAP = 512 * 1024, WARM_STACK = 48 * 1024 };
+
+/* The linker gathers the section; a program whose tests all come from tables has none. */
+extern const struct guest_test *const __start_guest_tests[] __attribute__((weak));
+extern const struct guest_test *const __stop_guest_tests[] __attribute__((weak));
+
+sys_cap_t ut;
+
+static const struct guest_test *tests[TESTS_MAX];
+static TTest check_tests[TESTS_MAX];
+static size_t test_count;
+static struct guest_test table_tests[TABLE_MAX];
+static char table_names[TABLE_MAX][NAME_BYTES];
+static size_t table_count;
+static sys_untyped_info_t own_before;
+
+__attribute__((weak)) void guest_tables(void)
+{
+}
+
+static void gather(const struct guest_test *test)
+{
+	if (test_count == TESTS_MAX)
+		abort();
+	size_t at = test_count++;
+	for (; at > 0 && tests[at - 1]->line > test->line; at--)
+		tests[at] = tests[at - 1];
+	tests[at] = test;
+}
+
+void guest_add(const char *name, void (*run)(int), int index)
+{
+	if (table_count == TABLE_MAX || strlen(name) >= NAME_BYTES)
+		abort();
+	strcpy(table_names[table_count], name);
+	table_tests[table_count] = (struct guest_test){table_names[table_count], run, __FILE__, INT32_MAX, index};
+	gather(&table_tests[table_count++]);
+}
+
+static void test_begins(void)
+{
+	helper_reset();
+	own_before = account(SYS_CAP_UNTYPED);
+	OKAY(sys_untyped_create(SYS_CAP_UNTYPED, ACCOUNT_BYTES, &ut));
+}
+
+/* Nothing is left of a test when its account has been revoked, and our own account is what it was. */
+static void test_ends(void)
+{
+	OKAY(sys_cap_revoke(ut));
+	guest_drop_copies();
+	sys_untyped_info_t left = account(ut);
+	OKAY(sys_cap_delete(ut));
+	EQ(left.used, 0);
+	EQ(left.promised, 0);
+	check_account(&own_before, SYS_CAP_UNTYPED, __LINE__);
+}
+
+/* Touches what a later test may be the first to touch. */
+static __attribute__((noinline)) void warm_up(void)
+{
+	volatile char stack[WARM_STACK];
+	for (size_t i = 0; i < sizeof(stack); i += SYS_PAGE_SIZE)
+		stack[i] = (char)i;
+	char *heap = malloc(WARM_HEAP);
+	if (heap == NULL)
+		abort();
+	memset(heap, (int)stack[0], WARM_HEAP);
+	free(heap);
+	helper_warm_up();
+}
+
+static Suite *make_suite(const char *program)
+{
+	Suite *suite = suite_create(program);
+	TCase *tcase = tcase_create(program);
+
+	tcase_add_checked_fixture(tcase, test_begins, test_ends);
+	for (size_t i = 0; i < test_count; i++) {
+		const struct guest_test *test = tests[i];
+		check_tests[i] = (TTest){test->name, test->run, test->file, test->line};
+		_tcase_add_test(tcase, &check_tests[i], 0, 0, test->index, test->index + 1);
+	}
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *program = argc > 0 ? (slash != NULL ? slash + 1 : argv[0]) : "guest";
+
+	for (const struct guest_test *const *test = __start_guest_tests; test < __stop_guest_tests; test++)
+		gather(*test);
+	guest_tables();
+	SRunner *runner = srunner_create(make_suite(program));
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	warm_up();
+	srunner_run_all(runner, CK_SILENT);
+	bool failed = srunner_ntests_failed(runner) != 0 || srunner_ntests_run(runner) == 0;
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
