@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* layout.h: addresses, offsets and selectors that C and assembly must agree on. The offsets are checked in cpu.c. */
+#pragma once
+
+/* Where things are. The image is linked at KERNEL_BASE + its physical address and fits one page table (2 MiB), whose last entry is
+ * the local APIC's. All RAM is mapped from PHYSMAP_BASE. */
+#define KERNEL_BASE     0xffffffff80000000
+#define KERNEL_PHYS     0x200000
+#define PHYSMAP_BASE    0xffff800000000000
+#define PHYSMAP_SIZE    0x8000000000            /* 512 GiB: one entry of the root */
+#define APIC_WINDOW     0xffffffff803ff000
+
+/* Segments, in the order that syscall and sysret want. There is no 32-bit user code segment. */
+#define SEL_KERNEL_CODE 0x08
+#define SEL_KERNEL_DATA 0x10
+#define SEL_USER_DATA   0x1b
+#define SEL_USER_CODE   0x23
+#define SEL_TSS         0x28
+
+/* struct regs */
+#define R_RDI    0
+#define R_RSI    8
+#define R_RDX    16
+#define R_R10    24
+#define R_R8     32
+#define R_R9     40
+#define R_R12    48
+#define R_R13    56
+#define R_R14    64
+#define R_R15    72
+#define R_RAX    80
+#define R_RBX    88
+#define R_RBP    96
+#define R_RCX    104
+#define R_R11    112
+#define R_FS     120
+#define R_GS     128
+#define R_VECTOR 136
+#define R_ERROR  144
+#define R_RIP    152
+#define R_CS     160
+#define R_RFLAGS 168
+#define R_RSP    176
+#define R_SS     184
+#define R_SIZE   192
+/* struct arch_context: the registers, then */
+#define C_ROOT   192
+#define C_FPU    256
+#define FPU_SIZE 2048
+
+/* struct cpu */
+#define CPU_SELF      0
+#define CPU_CURRENT   8
+#define CPU_USER_RSP  16
+#define CPU_STACK     24
+#define CPU_FPU       32
+#define CPU_ROOT      40
+#define CPU_GS        48
+#define CPU_XSAVE     56
+#define CPU_RSP0      64
+
+/* regs.vector */
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_STUBS      32        /* 0 .. 31: exceptions */
+#define VECTOR_PIC        32        /* 32 .. 47: the 8259 pair */
+#define VECTOR_SERIAL     36
+#define VECTOR_SPURIOUS_A 39
+#define VECTOR_SPURIOUS_B 47
+#define VECTOR_TIMER      48
+#define VECTOR_SPURIOUS   255
+#define VECTOR_SYSCALL    256       /* no vector: the context came in by `syscall` */
+
+#define TRAP_STUB_SIZE 16
+#define STACK_SIZE     16384
+#define IST_STACK_SIZE 8192

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pagetable.c: x86-64 page tables of user address spaces (arch/pagetable.h), 4 KiB pages.
+ *
+ *   root (level 4) -> level 3 -> level 2 -> leaf table (level 1) -> page          each: 512 entries of 8 bytes, 9 bits of va
+ *
+ * Only the lower half of a root is this file's: the upper half is the kernel's and the same in all roots, fixed at boot.
+ * An entry that names a table allows everything (write rights may be taken away there later: queries AND the levels) and counts, in
+ * the bits that hardware ignores, the present entries of that table. No table below the root is empty.
+ * Flushing: an entry that was not present is in no TLB, so only changes and removals flush, after the change.
+ * Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
+ */
+#include "arch/arch.h"
+#include "arch/pagetable.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+#define E_PRESENT  (1ull << 0)
+#define E_WRITE    (1ull << 1)
+#define E_USER     (1ull << 2)
+#define E_UNCACHED (3ull << 3)          /* PWT and PCD */
+#define E_ACCESSED (1ull << 5)
+#define E_DIRTY    (1ull << 6)
+#define E_NOEXEC   (1ull << 63)
+#define E_FRAME    0x000ffffffffff000ull
+#define E_COUNT    52u
+#define E_COUNT_ONE (1ull << E_COUNT)
+#define E_COUNT_MASK (1023ull << E_COUNT)
+
+#define ENTRIES 512u
+#define FLUSH_MAX 32u                   /* removing more than this flushes the whole TLB instead of page by page */
+
+/* The way to an entry: at[l] is the entry of the level-l table, at[1] that of the page. Valid from level 4 down to `level`. */
+struct way { u64 *at[PT_LEVELS + 1]; unsigned level; };
+
+static unsigned index_of(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1); }
+
+static u64 *table_at(paddr_t table, vaddr_t va, unsigned level)
+{
+	return (u64 *)phys_to_virt(table & E_FRAME) + index_of(va, level);
+}
+
+/* Follows va as far down as tables exist; returns the AND of the rights of the entries that name tables. */
+static u64 walk(struct way *way, paddr_t root, vaddr_t va)
+{
+	u64 rights = E_PRESENT | E_WRITE | E_USER;
+	DEBUG_ASSERT(va < PT_USER_TOP);
+	way->level = PT_LEVELS;
+	way->at[PT_LEVELS] = table_at(root, va, PT_LEVELS);
+	while (way->level > 1 && *way->at[way->level] & E_PRESENT) {
+		u64 entry = *way->at[way->level];
+		rights &= entry;
+		way->level--;
+		way->at[way->level] = table_at(entry, va, way->level);
+	}
+	return rights;
+}
+
+static u64 entry_make(paddr_t frame, u32 flags)
+{
+	u64 e = frame | E_PRESENT | E_USER;
+	if (flags & PT_WRITE) e |= E_WRITE;
+	if (!(flags & PT_EXEC)) e |= E_NOEXEC;
+	if (flags & PT_ACCESSED) e |= E_ACCESSED;
+	if (flags & PT_DIRTY) e |= E_DIRTY;
+	if (flags & PT_UNCACHED) e |= E_UNCACHED;
+	return e;
+}
+
+static struct pt_entry entry_read(u64 e, u64 rights)
+{
+	if (!(e & E_PRESENT))
+		return (struct pt_entry){ 0, 0 };
+	u32 flags = PT_READ;
+	if (e & rights & E_WRITE) flags |= PT_WRITE;
+	if (!(e & E_NOEXEC)) flags |= PT_EXEC;
+	if (e & E_ACCESSED) flags |= PT_ACCESSED;
+	if (e & E_DIRTY) flags |= PT_DIRTY;
+	if (e & E_UNCACHED) flags |= PT_UNCACHED;
+	return (struct pt_entry){ e & E_FRAME, flags };
+}
+
+void pt_root_init(paddr_t root)
+{
+	size_t half = PAGE_SIZE_ / 2;
+	memcpy((u8 *)phys_to_virt(root) + half, (u8 *)phys_to_virt(mmu_kernel_root) + half, half);
+}
+
+unsigned pt_missing(paddr_t root, vaddr_t va)
+{
+	struct way way;
+	walk(&way, root, va);
+	return way.level - 1;
+}
+
+struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const paddr_t *tables)
+{
+	struct way way;
+	u64 rights = walk(&way, root, va);
+	DEBUG_ASSERT(page_aligned(frame) && (frame & ~E_FRAME) == 0 && flags & PT_READ);
+	while (way.level > 1) {
+		u64 *entry = way.at[way.level];
+		*entry = *tables | E_PRESENT | E_WRITE | E_USER;
+		if (way.level < PT_LEVELS)
+			*way.at[way.level + 1] += E_COUNT_ONE;
+		way.level--;
+		way.at[way.level] = table_at(*tables++, va, way.level);
+	}
+	u64 old = *way.at[1];
+	*way.at[1] = entry_make(frame, flags);
+	if (old & E_PRESENT)
+		mmu_flush_page(root, va);
+	else
+		*way.at[2] += E_COUNT_ONE;
+	return entry_read(old, rights);
+}
+
+struct pt_entry pt_query(paddr_t root, vaddr_t va)
+{
+	struct way way;
+	u64 rights = walk(&way, root, va);
+	return way.level == 1 ? entry_read(*way.at[1], rights) : (struct pt_entry){ 0, 0 };
+}
+
+struct pt_entry pt_access(paddr_t root, vaddr_t va, u32 need)
+{
+	struct way way;
+	u64 rights = walk(&way, root, va);
+	u64 asked = need & PT_WRITE ? E_PRESENT | E_WRITE : E_PRESENT;
+	if (way.level != 1 || (*way.at[1] & rights & asked) != asked)
+		return (struct pt_entry){ 0, 0 };
+	*way.at[1] |= need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED;
+	return entry_read(*way.at[1], rights);
+}
+
+/* Hands back the leaf table and the tables above it that have become empty. */
+static void free_empty(struct way *way, struct pt_freed *freed)
+{
+	for (unsigned level = 2; level <= PT_LEVELS; level++) {
+		u64 *entry = way->at[level];
+		if (*entry & E_COUNT_MASK)
+			return;
+		freed->table[freed->count] = *entry & E_FRAME;
+		freed->level[freed->count++] = level - 1;
+		*entry = 0;
+		if (level < PT_LEVELS)
+			*way->at[level + 1] -= E_COUNT_ONE;
+	}
+}
+
+void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *context, struct pt_freed *freed)
+{
+	struct way way;
+	u64 rights = walk(&way, root, va);
+	unsigned removed = 0;
+	freed->count = 0;
+	DEBUG_ASSERT(va < end && (va & ~(PT_SPAN - 1)) == ((end - 1) & ~(PT_SPAN - 1)));
+	if (way.level != 1)
+		return;
+	for (vaddr_t at = va; at < end; at += PAGE_SIZE_, way.at[1]++) {
+		u64 old = *way.at[1];
+		if (!(old & E_PRESENT))
+			continue;
+		*way.at[1] = 0;
+		*way.at[2] -= E_COUNT_ONE;
+		if (++removed <= FLUSH_MAX)
+			mmu_flush_page(root, at);
+		if (visit)
+			visit(context, at, entry_read(old, rights));
+	}
+	free_empty(&way, freed);
+	if (removed > FLUSH_MAX)
+		mmu_flush_all(root);
+	else if (freed->count)
+		mmu_flush_page(root, va);       /* the CPU may have kept the way to the tables that are gone */
+}
+
+void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visit, void *context)
+{
+	struct way way;
+	u64 rights = walk(&way, root, va);
+	u64 clear = keep & PT_WRITE ? 0 : E_WRITE, set = keep & PT_EXEC ? 0 : E_NOEXEC;
+	unsigned changed = 0;
+	DEBUG_ASSERT(keep & PT_READ && va < end && (va & ~(PT_SPAN - 1)) == ((end - 1) & ~(PT_SPAN - 1)));
+	if (way.level != 1)
+		return;
+	for (vaddr_t at = va; at < end; at += PAGE_SIZE_, way.at[1]++) {
+		u64 old = *way.at[1], new = (old & ~clear) | set;
+		if (!(old & E_PRESENT) || new == old)
+			continue;
+		*way.at[1] = new;
+		if (++changed <= FLUSH_MAX)
+			mmu_flush_page(root, at);
+		if (visit)
+			visit(context, at, entry_read(old, rights));
+	}
+	if (changed > FLUSH_MAX)
+		mmu_flush_all(root);
+}
+
+vaddr_t pt_next(paddr_t root, vaddr_t va, vaddr_t end)
+{
+	struct way way;
+	while (va < end) {
+		walk(&way, root, va);
+		if (way.level == 1)
+			return va;
+		/* Nothing below this entry: on to the next of the same table. Few steps, since every table that exists leads to a leaf. */
+		u64 span = PAGE_SIZE_ << 9 * (way.level - 1);
+		va = (va & ~(span - 1)) + span;
+	}
+	return end;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pagetable.c: the x86-64 page tables, on the host, against a model that is a flat array of entries.
+ *
+ * The model covers a few windows of the address space, chosen so that they share tables at every level and touch both of its ends.
+ * After each operation the entry concerned is compared; every now and then everything is: entries, the counts in the tables, the
+ * frames that tables take, and that nothing was flushed that need not be.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/arch.h"
+#include "arch/pagetable.h"
+
+#define FRAMES  4096u
+#define WINDOWS 6u
+#define PAGES   1024u                   /* of a window: two leaf tables, aligned */
+
+static const vaddr_t window[WINDOWS] = {
+	0, PT_SPAN * 2, PT_SPAN * 512, 1ull << 39, 0x123456ull << 22, PT_USER_TOP + PAGE_SIZE_ - PAGES * PAGE_SIZE_,
+};
+static struct pt_entry model[WINDOWS][PAGES];
+static paddr_t free_frame[FRAMES], root;
+static unsigned frees;
+
+static u64 rnd(u64 below) { return arch_random() % below; }
+static vaddr_t va_of(unsigned w, unsigned page) { return window[w] + page * PAGE_SIZE_; }
+static unsigned pages_of(unsigned w) { return w == WINDOWS - 1 ? PAGES - 1 : PAGES; }
+
+static void table_put(paddr_t table)
+{
+	for (unsigned i = 0; i < 512; i++)
+		ck_assert_uint_eq(((u64 *)phys_to_virt(table))[i], 0);
+	free_frame[frees++] = table;
+}
+
+static paddr_t table_take(void)
+{
+	ck_assert_uint_gt(frees, 0);
+	return free_frame[--frees];
+}
+
+static void setup(void)
+{
+	host_machine_init(FRAMES);
+	host_random_seed(0x5eed);
+	memset(model, 0, sizeof model);
+	frees = 0;
+	for (u64 i = FRAMES - 1; i > 0; i--)
+		free_frame[frees++] = HOST_RAM_BASE + i * PAGE_SIZE_;
+	root = table_take();
+	pt_root_init(root);
+	host_root_load(root);
+}
+
+static void entry_eq(struct pt_entry a, struct pt_entry b)
+{
+	ck_assert_uint_eq(a.flags, b.flags);
+	ck_assert_uint_eq(a.frame, b.flags ? b.frame : 0);
+}
+
+/* ---- a walk of its own through the tables, to count what pagetable.c counts --------------------------------------------- */
+static unsigned tables_seen, pages_seen;
+
+static unsigned count_table(paddr_t table, unsigned level)
+{
+	const u64 *entry = phys_to_virt(table);
+	unsigned used = 0, end = level == 4 ? 256 : 512;
+	tables_seen++;
+	for (unsigned i = 0; i < end; i++) {
+		if (!entry[i])
+			continue;
+		used++;
+		ck_assert_uint_eq(entry[i] & 5, 5);     /* present, user */
+		if (level == 1)
+			pages_seen++;
+		else
+			ck_assert_uint_eq(count_table(entry[i] & 0x000ffffffffff000, level - 1), entry[i] >> 52 & 1023);
+	}
+	ck_assert(used || level == 4);
+	return used;
+}
+
+static void check_all(void)
+{
+	unsigned pages = 0;
+	for (unsigned w = 0; w < WINDOWS; w++)
+		for (unsigned p = 0; p < pages_of(w); p++) {
+			entry_eq(pt_query(root, va_of(w, p)), model[w][p]);
+			pages += model[w][p].flags != 0;
+		}
+	tables_seen = pages_seen = 0;
+	count_table(root, 4);
+	ck_assert_uint_eq(pages_seen, pages);
+	ck_assert_uint_eq(tables_seen + frees, FRAMES - 1);
+}
+
+/* ---- operations, on the tables and on the model ------------------------------------------------------------------------------ */
+static void do_map(unsigned w, unsigned p)
+{
+	static const u32 kinds[] = { PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC, PT_READ | PT_WRITE | PT_DIRTY | PT_ACCESSED, PT_READ | PT_UNCACHED };
+	struct pt_entry new = { rnd(1ull << 40) << PAGE_SHIFT, kinds[rnd(5)] };
+	unsigned missing = pt_missing(root, va_of(w, p));
+	paddr_t tables[3];
+	u64 flushes = host_flushes_page;
+	ck_assert_uint_le(missing, 3);
+	for (unsigned i = 0; i < missing; i++)
+		tables[i] = table_take();
+	entry_eq(pt_map(root, va_of(w, p), new.frame, new.flags, tables), model[w][p]);
+	ck_assert_uint_eq(host_flushes_page - flushes, model[w][p].flags != 0);
+	ck_assert_uint_eq(pt_missing(root, va_of(w, p)), 0);
+	model[w][p] = new;
+}
+
+struct visit { unsigned w, at, end, keep, seen; };
+
+/* The entries come in order, each once, with what they were; `keep` 0: removed. */
+static void visited(void *context, vaddr_t va, struct pt_entry old)
+{
+	struct visit *v = context;
+	while (v->at < v->end && (!model[v->w][v->at].flags ||
+			(v->keep && !(model[v->w][v->at].flags & (PT_WRITE | PT_EXEC) & ~v->keep))))
+		v->at++;
+	ck_assert_uint_lt(v->at, v->end);
+	ck_assert_uint_eq(va, va_of(v->w, v->at));
+	entry_eq(old, model[v->w][v->at]);
+	v->at++;
+	v->seen++;
+}
+
+/* A range inside one leaf table. */
+static struct visit range(unsigned w)
+{
+	unsigned half = rnd(2) * 512, from = rnd(512), to = from + 1 + rnd(rnd(4) ? MIN(40u, 512 - from) : 512 - from);
+	unsigned limit = pages_of(w) - half;
+	if (from >= limit)
+		from = limit - 1;
+	return (struct visit){ .w = w, .at = half + from, .end = half + MAX(from + 1, MIN(to, limit)) };
+}
+
+static void do_unmap(unsigned w)
+{
+	struct visit v = range(w);
+	unsigned from = v.at, present = 0;
+	struct pt_freed freed;
+	u64 flushes = host_flushes_page, all = host_flushes_all;
+	for (unsigned p = from; p < v.end; p++)
+		present += model[w][p].flags != 0;
+	pt_unmap(root, va_of(w, from), va_of(w, v.end), visited, &v, &freed);
+	ck_assert_uint_eq(v.seen, present);
+	ck_assert_uint_eq(host_flushes_all - all, present > 32);
+	ck_assert(!present || host_flushes_page > flushes);
+	for (unsigned p = from; p < v.end; p++)
+		model[w][p] = (struct pt_entry){ 0, 0 };
+	ck_assert_uint_le(freed.count, 3);
+	for (unsigned i = 0; i < freed.count; i++) {
+		ck_assert_uint_eq(freed.level[i], i + 1);
+		table_put(freed.table[i]);
+	}
+}
+
+static void do_restrict(unsigned w)
+{
+	static const u32 keeps[] = { PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC, PT_READ | PT_WRITE | PT_EXEC };
+	struct visit v = range(w);
+	unsigned from = v.at, changed = 0;
+	v.keep = keeps[rnd(4)];
+	for (unsigned p = from; p < v.end; p++)
+		changed += model[w][p].flags && model[w][p].flags & (PT_WRITE | PT_EXEC) & ~v.keep;
+	pt_restrict(root, va_of(w, from), va_of(w, v.end), v.keep, visited, &v);
+	ck_assert_uint_eq(v.seen, changed);
+	for (unsigned p = from; p < v.end; p++)
+		model[w][p].flags &= v.keep | ~(u32)(PT_READ | PT_WRITE | PT_EXEC);
+}
+
+static void do_access(unsigned w, unsigned p)
+{
+	u32 need = rnd(2) ? PT_READ : PT_READ | PT_WRITE;
+	struct pt_entry *m = &model[w][p];
+	struct pt_entry got = pt_access(root, va_of(w, p), need);
+	if ((m->flags & need) == need)
+		m->flags |= need & PT_WRITE ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED;
+	entry_eq(got, (m->flags & need) == need ? *m : (struct pt_entry){ 0, 0 });
+}
+
+static bool leaf_exists(unsigned w, unsigned half)
+{
+	for (unsigned p = half * 512; p < MIN(half * 512 + 512, pages_of(w)); p++)
+		if (model[w][p].flags)
+			return true;
+	return false;
+}
+
+static void do_next(unsigned w, unsigned p)
+{
+	/* The windows rise, so the answer is va itself or the first later leaf table of any window. */
+	vaddr_t va = va_of(w, p), want = PT_USER_TOP;
+	for (unsigned i = w; i < WINDOWS && want == PT_USER_TOP; i++)
+		for (unsigned half = i == w ? p / 512 : 0; half < 2 && want == PT_USER_TOP; half++)
+			if (leaf_exists(i, half))
+				want = MAX(va, va_of(i, half * 512));
+	ck_assert_uint_eq(pt_next(root, va, PT_USER_TOP), want);
+	ck_assert_uint_eq(pt_next(root, va, va + 1), want == va ? va : va + 1);
+}
+
+/* PT-1: random operations agree with the model, and what is taken apart leaves nothing behind. */
+START_TEST(random_operations)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		unsigned w = rnd(WINDOWS), p = rnd(pages_of(w));
+		switch (rnd(10)) {
+		case 0: case 1: case 2: case 3: do_map(w, p); break;
+		case 4: case 5: do_unmap(w); break;
+		case 6: do_restrict(w); break;
+		case 7: do_access(w, p); break;
+		case 8: do_next(w, p); break;
+		default: entry_eq(pt_query(root, va_of(w, p)), model[w][p]); break;
+		}
+		if (i % 5000 == 0)
+			check_all();
+	}
+	for (unsigned w = 0; w < WINDOWS; w++)
+		for (unsigned half = 0; half < 2; half++) {
+			struct pt_freed freed;
+			pt_unmap(root, va_of(w, half * 512), MIN(va_of(w, half * 512 + 512), PT_USER_TOP), NULL, NULL, &freed);
+			for (unsigned i = 0; i < freed.count; i++)
+				table_put(freed.table[i]);
+		}
+	memset(model, 0, sizeof model);
+	check_all();
+	ck_assert_uint_eq(frees, FRAMES - 2);
+}
+END_TEST
+
+/* PT-2: a new root has the kernel's half and no other. */
+START_TEST(root_has_kernel_half)
+{
+	const u64 *entry = phys_to_virt(root), *kernel = phys_to_virt(mmu_kernel_root);
+	for (unsigned i = 0; i < 512; i++)
+		ck_assert_uint_eq(entry[i], i < 256 ? 0 : kernel[i]);
+}
+END_TEST
+
+/* PT-3: a root that is not loaded is never flushed. */
+START_TEST(other_root_is_not_flushed)
+{
+	paddr_t tables[3] = { table_take(), table_take(), table_take() };
+	struct pt_freed freed;
+	host_root_load(mmu_kernel_root);
+	pt_map(root, PT_SPAN, 0x5000, PT_READ | PT_WRITE, tables);
+	pt_map(root, PT_SPAN, 0x6000, PT_READ | PT_WRITE, NULL);
+	pt_restrict(root, PT_SPAN, PT_SPAN + 1, PT_READ, NULL, NULL);
+	pt_unmap(root, PT_SPAN, PT_SPAN * 2, NULL, NULL, &freed);
+	ck_assert_uint_eq(freed.count, 3);
+	ck_assert_uint_eq(freed.table[0], tables[2]);
+	ck_assert_uint_eq(freed.table[2], tables[0]);
+	ck_assert_uint_eq(host_flushes_page + host_flushes_all, 0);
+}
+END_TEST
+
+/* PT-4: a right that is taken away at an upper level is gone from queries and from copies. */
+START_TEST(query_ands_levels)
+{
+	paddr_t tables[3] = { table_take(), table_take(), table_take() };
+	pt_map(root, 0x1000, 0x5000, PT_READ | PT_WRITE, tables);
+	ck_assert_uint_eq(pt_access(root, 0x1000, PT_WRITE).flags & PT_WRITE, PT_WRITE);
+	((u64 *)phys_to_virt(tables[0]))[0] &= ~2ull;
+	ck_assert_uint_eq(pt_query(root, 0x1000).flags, PT_READ | PT_ACCESSED | PT_DIRTY);
+	ck_assert_uint_eq(pt_access(root, 0x1000, PT_WRITE).flags, 0);
+	ck_assert_uint_ne(pt_access(root, 0x1000, PT_READ).flags, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pagetable");
+	TCase *tests = tcase_create("pagetable");
+	tcase_add_checked_fixture(tests, setup, host_machine_end);
+	tcase_set_timeout(tests, 120);
+	tcase_add_test(tests, random_operations);
+	tcase_add_test(tests, root_has_kernel_half);
+	tcase_add_test(tests, other_root_is_not_flushed);
+	tcase_add_test(tests, query_ands_levels);
+	suite_add_tcase(suite, tests);
+	SRunner *runner = srunner_create(suite);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_SILENT);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
