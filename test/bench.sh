@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs the benchmarks (`make bench`): boots the release build's programs of test/bench under instruction counting, prints
+# each row beside other systems' figures (test/bench/peers.txt), and writes build/bench.json.
+# A benchmark prints `bench ID MEDIAN MIN ROUNDS` for each row it measures; anything else is passed over. Exit status 1 if a
+# row of peers.txt is missing, the boot failed, or a value is above what is allowed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+# shellcheck source=test/lib.sh
+. test/lib.sh
+mkdir -p "$logs"
+
+serial=$logs/bench.serial
+echo "bench: running (log: $serial)"
+pack release "$logs/bench.bundle" bench bench || exit
+boot/run-qemu --icount --bundle "$logs/bench.bundle" --append norandom --mem 1G --log "$serial" build/release/kernel.elf >/dev/null
+status=$?
+
+{
+	tr -d '\r' <"$serial" | grep -a '^bench [a-z0-9_]* [0-9]* [0-9]* [0-9]*$'
+	boot/figures --bench build/release/kernel.elf | awk '{ print "bench", $1, $2, $2, 1 }'
+} | awk -v json=build/bench.json '
+	NR == FNR { if ($1 !~ /^#/ && NF == 5) { order[++n] = $1; peer[$1] = $2 " " $3 " " $4; most[$1] = $5 } next }
+	{ if (!($2 in value)) { if (!($2 in most)) { order[++n] = $2; peer[$2] = "- - -"; most[$2] = "-" } }
+	  value[$2] = $3; min[$2] = $4; rounds[$2] = $5 }
+	END {
+		form = "%-20s %12s %12s %8s %12s %8s %12s %10s %s\n"
+		printf form, "operation", "Vellum", "minimum", "rounds", "seL4", "MOS", "Linux", "at most", ""
+		printf "{\"unit\": \"instructions\", \"rows\": [" >json
+		for (i = 1; i <= n; i++) {
+			id = order[i]; split(peer[id], p, " "); missing = !(id in value)
+			over = !missing && most[id] != "-" && value[id] > most[id] + 0
+			printf form, id, missing ? "-" : value[id], missing ? "-" : min[id], missing ? "-" : rounds[id], p[1], p[3], p[2], most[id], \
+				missing ? "MISSING" : over ? "ABOVE" : ""
+			bad += missing || over
+			if (!missing) {
+				printf "%s\n  {\"id\": \"%s\", \"value\": %s, \"min\": %s, \"n\": %s}", sep, id, value[id], min[id], rounds[id] >json
+				sep = ","
+			}
+		}
+		printf "\n]}\n" >json
+		exit bad > 0
+	}' test/bench/peers.txt - || exit 1
+[ "$status" = 0 ] || echo "bench: the boot failed with status $status (log: $serial)" >&2
+exit "$status"

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs all tests (`make check`): builds with gcc and clang, host tests, guest tests in release and debug, boots, refusals,
+# repeatability, the SDK. Results are one TAP stream; the last line is `N passed, N failed, N skipped`.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+# shellcheck source=test/lib.sh
+. test/lib.sh
+
+build() { make -j2 "$@"; }
+
+host_tests() {
+	local name names log=$logs/host.log
+	mapfile -t names < <(tests host)
+	for name in "${names[@]}"; do
+		name=$(basename "$name" .elf)
+		echo "# program $name"
+		timeout 300 "build/host/$name"
+		echo "# end $name status $?"
+	done >"$log" 2>&1
+	results < <(awk -v suite=host -v serial="$log" -v expected="${names[*]}" -f test/tap.awk "$log")
+}
+
+guest_tests() {
+	local variant=$1 log=$logs/guest-$1.serial
+	step "guest $variant: boot and orderly end" "guest-$variant.log" guest "$variant" "$log" norandom --icount
+	[ -f "$log" ] || : >"$log"
+	results < <(awk -v suite="guest $variant" -v serial="$log" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$log")
+}
+
+repeatable() {
+	local run
+	grep -q '^# end' "$logs/guest-release.serial" || return
+	for run in 2 3; do
+		guest release "$logs/repeat$run.serial" norandom --icount
+		cmp "$logs/guest-release.serial" "$logs/repeat$run.serial" || return
+	done
+}
+
+# Boots an image on which init verifies every file; the sums it prints must be the host's.
+smoke() {
+	local sum log=$1
+	shift
+	"$@" --log "$log" "$logs/verify.iso" || return
+	while read -r sum _; do
+		grep -aq "$sum" "$log" || { echo "the sum $sum of the manifest was not printed"; return 1; }
+	done < <(find "$logs/files" -type f -exec sha256sum {} +)
+}
+
+smoke_image() {
+	echo "shell verify" >"$logs/verify.args"
+	boot/mkiso "$logs/verify.iso" build/release/kernel.elf "${system[@]}" "files.zip=$logs/files.zip" "args=$logs/verify.args"
+}
+
+# refused PATTERN RUN-QEMU-ARG... IMAGE: the boot must end by itself within 30 s with a failing verdict, and say why in a
+# line that matches the pattern. A panic is no explanation.
+refused() {
+	local pattern=$1 serial=$logs/refused.serial status
+	shift
+	boot/run-qemu --timeout 30 --log "$serial" "$@" >/dev/null
+	status=$?
+	tail -n 20 "$serial" | cat -v
+	[ $status != 0 ] && [ $status != 124 ] && grep -aiE "$pattern" "$serial" && ! grep -aq PANIC "$serial"
+}
+
+refusals() {
+	local kernel=build/release/kernel.elf verify="args=$logs/verify.args" loader='could not load'
+	head -c $(($(stat -c %s "$logs/files.zip") / 2)) "$logs/files.zip" >"$logs/cut.zip"
+	build/bundle "$logs/cut.bundle" "${system[@]}" "files.zip=$logs/cut.zip" "$verify"
+	build/bundle "$logs/verify.bundle" "${system[@]}" "files.zip=$logs/files.zip" "$verify"
+	build/bundle "$logs/no-init.bundle" "files.zip=$logs/files.zip"
+	boot/mkiso "$logs/empty.iso" $kernel
+	step "refusal: archive cut in half" refused-archive.log refused 'archive|zip' --bundle "$logs/cut.bundle" $kernel
+	step "refusal: 16 MiB of memory" refused-memory.log refused 'memory' --mem 16M --bundle "$logs/verify.bundle" $kernel
+	step "refusal: 16 MiB of memory, ISO" refused-memory-iso.log refused "memory|$loader" --mem 16M --mode bios "$logs/verify.iso"
+	step "refusal: ISO without modules" refused-modules.log refused 'module' --mode bios "$logs/empty.iso"
+	step "refusal: no module init" refused-init.log refused 'module' --bundle "$logs/no-init.bundle" $kernel
+	step "refusal: CPU without long mode" refused-cpu.log refused 'cpu|processor' --bundle "$logs/verify.bundle" $kernel -- -cpu pentium3
+	step "refusal: CPU without NX" refused-nx.log refused 'cpu|processor' --bundle "$logs/verify.bundle" $kernel -- -cpu qemu64,-nx
+}
+
+# The SDK from outside the tree: moved, then used.
+sdk() {
+	local dir
+	dir=$(mktemp -d) || return
+	make sdk && cp -r build/sdk "$dir/moved sdk" && cp test/sdk/hello.c "$dir/" && (
+		cd "$dir" || exit
+		"moved sdk/bin/vellum-cc" -Wall -Wextra -Werror -std=c11 -o hello hello.c
+		"moved sdk/bin/vellum-run" --test hello one two >out
+		status=$?
+		"moved sdk/bin/vellum-mkiso" hello.iso hello && "moved sdk/bin/vellum-run" hello.iso >out.iso
+		echo "exit status $status, then $?"
+		cat out
+		[ $status = 42 ] && diff out - <<-END && grep -q 'original: written' out.iso
+			arguments: one two
+			original: written
+			snapshot: before
+		END
+	)
+	local status=$?
+	rm -rf "$dir"
+	return $status
+}
+
+rm -rf "$logs"
+mkdir -p "$logs"
+note "builds (logs are in $logs)"
+step "build: release" build-release.log build all build/bundle
+step "build: debug" build-debug.log build DEBUG=1 all
+step "build: host tests" build-host.log build host
+step "build: clang, release" build-clang.log build CC=clang O=build/clang all
+step "build: clang, debug" build-clang-debug.log build CC=clang O=build/clang DEBUG=1 all
+mapfile -t system < <(programs release)
+{ boot/mkfiles sample "$logs/files" 1 && boot/mkfiles archive "$logs/files.zip" "$logs/files"; } || exit
+
+note "host tests"
+host_tests
+note "guest tests"
+guest_tests release
+guest_tests debug
+step "three runs of the guest tests are identical" repeatable.log repeatable
+note "boots"
+step "image for the boots" image.log smoke_image
+step "boot: QEMU BIOS" boot-bios.log smoke "$logs/bios.serial" boot/run-qemu --mode bios
+step "boot: QEMU UEFI" boot-uefi.log smoke "$logs/uefi.serial" boot/run-qemu --mode uefi
+step "boot: Bochs" boot-bochs.log smoke "$logs/bochs.serial" boot/run-bochs
+refusals
+note "SDK"
+step "SDK: a program outside the tree" sdk.log sdk
+
+echo "1..$((passed + failed + skipped))"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
