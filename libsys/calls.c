@@ -4,15 +4,6 @@
  */
 #include "syscall.h"
 
-/* The numbers, from the table. */
-enum {
-#define SYSCALL(number, name, tuples, errors, flags) NR_##name = number,
-#define SYSCALL_HAND SYSCALL
-#include <vellum/syscalls.def>
-#undef SYSCALL
-#undef SYSCALL_HAND
-};
-
 /* type | rights << 32, badge, koid, derived: the results from the current one on. */
 static inline void take_cap_info(struct call *c, sys_cap_info_t *info)
 {

@@ -6,6 +6,15 @@
 #pragma once
 #include <vellum/abi.h>
 
+/* NR_<call>: the numbers, from the table. */
+enum {
+#define SYSCALL(number, name, tuples, errors, flags) NR_##name = number,
+#define SYSCALL_HAND SYSCALL
+#include <vellum/syscalls.def>
+#undef SYSCALL
+#undef SYSCALL_HAND
+};
+
 enum { CALL_ARGS = 10, CALL_RESULTS = 7, CALL_NARROW_ARGS = 6 };
 #define CALL_NO_PLACE (1ull << 31)      /* in the number: the caller's place for results is not usable */
 #define CALL_USER_END 0x00007ffffffff000ull
