@@ -13,19 +13,28 @@ struct account {
 	struct object object;           /* its memory is its parent's */
 	u64 total, used, promised, peak;
 	struct account *parent;
-	struct list children, sibling;
+	struct list children, sibling;  /* children: those that live, then those that end */
 	u32 slabs[SLAB_CLASSES];        /* per size class: first frame number of the list of slabs that have room (slab.c) */
 	u32 full[SLAB_CLASSES];         /* those without */
-	struct object *dying;           /* objects being destroyed */
-	struct list dying_link;         /* on the list of accounts that have some */
-	bool closed;                    /* being swept: allocation gives BAD_STATE */
+	u64 objects;                    /* objects in its slabs that live (children among them) */
+	u32 sweep;                      /* the slab that slab_first_object looks at next */
+	struct object *dying;           /* objects being destroyed, a stack (object.c) */
+	struct list dying_link;         /* on the list of accounts that object_reap_step works on */
+	bool closed;                    /* being swept: allocation gives BAD_STATE. Set and cleared by revoke; stays set when the account ends */
+	bool parked;                    /* ended, but something of it is still charged: see account.c */
 };
 
-/* The account of all RAM that is free after boot, less the margin. Made once; its object is static. */
+/* Frames kept out of the root's total for each CPU, for page copies under way. */
+#define ACCOUNT_MARGIN 16u
+
+/* The account of all RAM that is free after boot, modules included, less the margin. Made once; its object is static and never ends.
+ * account_init needs frame_init. */
 struct account *account_root(void);
 void account_init(void);
 
-/* Charges n frames: OK, BAD_STATE (closed or dying), NO_MEMORY (after the dying list was worked off). Nothing is taken from the free list by this. */
+/* Charges n frames: OK, BAD_STATE (closed or dying), NO_MEMORY (after at most ACCOUNT_STEPS of the account's dying objects were worked off).
+ * Nothing is taken from the free list by this. Where it is short it destroys: the caller holds no pointer to a dying object of the account. */
+#define ACCOUNT_STEPS 256u
 sys_status_t account_charge(struct account *a, u64 n);
 void account_uncharge(struct account *a, u64 n);
 /* Moves a charge between accounts (supply): OK, or as account_charge on `to`; from == to: OK. */
@@ -34,8 +43,22 @@ sys_status_t account_move_charge(struct account *from, struct account *to, u64 n
 /* A child of `frames` frames, promised by the parent. INVALID_ARGS is the caller's matter. */
 sys_status_t account_create(struct account *parent, u64 frames, struct account **out);
 u64 account_free(const struct account *a);      /* total - used - promised */
-/* One step of ending every object of the account that still lives (its capabilities are gone already): true when none is left.
- * Children accounts are ended first. */
+/* One bounded step of ending every object of the account that still lives (its capabilities are gone already), children accounts first, and of
+ * destroying them: true when none is left. The account is closed meanwhile. */
 bool account_sweep_step(struct account *a);
 void account_check(const struct account *a);    /* walker: sums, slabs, children */
-extern const struct object_type account_type;
+/* Walker over all accounts: each of them, and that no more frames are in use than are charged. */
+void account_check_all(void);
+extern const struct object_type account_type;   /* account_init sets it */
+
+/* For object_reap_step: accounts with something to do, those to settle first; gives an ended account's frames back to its parent. */
+extern struct list account_reapable;
+void account_settle_step(struct account *a);
+
+#ifdef VELLUM_HOST
+/* Host tests: the n-th allocation from now on (a charge, a promise, a cell) fails with NO_MEMORY; 0: none does. Counts down. */
+extern u64 host_fail_charge_at;
+static inline bool account_fail_here(void) { return host_fail_charge_at && --host_fail_charge_at == 0; }
+#else
+static inline bool account_fail_here(void) { return false; }
+#endif

@@ -9,20 +9,20 @@
 #include "lib/types.h"
 
 enum frame_kind {
-	FRAME_NONE,             /* not RAM, or the kernel's own for ever */
-	FRAME_FREE,
+	FRAME_NONE,             /* not RAM, the kernel's own for ever, or free and never used yet */
+	FRAME_FREE,             /* given back */
 	FRAME_PAGE,             /* content */
 	FRAME_NODE,             /* a node of a page tree */
 	FRAME_SLAB,             /* small objects of one account */
 	FRAME_OBJECT,           /* one large object (a thread), or frames of slots */
 	FRAME_TABLE,            /* a page table */
-	FRAME_MODULE,           /* the loader's memory, becomes FRAME_PAGE in a boot module's VMO */
+	FRAME_MODULE,           /* the loader's memory, becomes FRAME_PAGE in a boot module's VMO (frame_take_module) */
 };
 
 struct frame {
 	u8 kind;
 	u8 level;               /* node: 0 a leaf; table: 1 a leaf; slab: size class */
-	u16 state;              /* slab: cells in use; page: dirty state, age (later) */
+	u16 state;              /* slab: cells in use (low byte), first free cell + 1 (high byte); page: dirty state, age (later) */
 	u32 refs;               /* page, node: slots of nodes and contents that name it */
 	union {
 		struct { u32 next, prev; u64 owner; } list;             /* free; slab: links of its list and the account; table: links, virtual address */
@@ -34,17 +34,31 @@ _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per
 
 #define FRAME_NIL 0u            /* frame 0 is never given out */
 
+/* Debug: free memory is full of this byte, and is looked through before it is given out again. */
+#define MEM_POISON 0xa5
+#ifdef VELLUM_DEBUG
+enum { MEM_POISONING = 1 };
+#else
+enum { MEM_POISONING = 0 };
+#endif
+
+#define MEM_MINIMUM (8ull << 20)        /* bytes that must be free after the kernel, its table and its modules */
+
 /* Lays the table out over the machine's RAM. `taken` ranges stay FRAME_NONE; modules become FRAME_MODULE. Panics with a clear text when there is too little
- * memory (less than MEM_MINIMUM free). */
+ * memory: less than MEM_MINIMUM free, or a module that does not lie in RAM whole. Costs the clearing of the table; nothing for each frame. */
 void frame_init(const struct boot_info *boot);
 /* A frame of that kind, refs 1, the rest of the entry zero; its content is whatever it was (debug: poison). The caller was charged. */
 paddr_t frame_alloc(enum frame_kind kind);
 paddr_t frame_alloc_zeroed(enum frame_kind kind);
 /* Gives it back. refs must be 0 or 1, no hardware entry may name it. */
 void frame_free(paddr_t frame);
+/* A module's frame becomes a FRAME_PAGE, refs 1, its content kept. Modules count in the root account's total, so the caller has charged for it
+ * as for any page, and it is freed as any page is. */
+void frame_take_module(paddr_t frame);
 
 u64 frame_count(void);          /* frames of RAM */
 u64 frame_count_free(void);
+u64 frame_count_modules(void);  /* those that are still FRAME_MODULE */
 u64 frame_table_bytes(void);
 void frame_check(void);         /* walker: the free list and the counts agree with the table */
 

@@ -18,7 +18,11 @@
 
 struct account;
 
-enum object_flags { OBJECT_DYING = 1, OBJECT_REAPED = 2 };
+enum object_flags {
+	OBJECT_DYING = 1,
+	OBJECT_REAPED = 2,              /* reap is done, but the object is still named */
+	OBJECT_CUT = 4,                 /* object.c's own: reap is done, but the object is not yet off the dying list */
+};
 
 struct object {
 	u8 type;                        /* enum sys_type, or 0x80 and above: a part without this header (slab.h) */
@@ -36,9 +40,9 @@ struct object_type {
 	const char *name;
 	u32 size;                       /* bytes, as slab_alloc takes them */
 	void (*idle)(struct object *);  /* caps and refs are 0 (or caps became 0: see caps_gone); NULL: object_end */
-	void (*caps_gone)(struct object *);     /* the last capability went though refs may be left; NULL: nothing */
+	void (*caps_gone)(struct object *);     /* the last capability went though refs may be left (not when dying); NULL: nothing */
 	void (*ended)(struct object *); /* at once at object_end, O(1): make it unusable; NULL: nothing */
-	bool (*reap)(struct object *);  /* one bounded step; true: nothing left to cut; NULL: nothing to cut */
+	bool (*reap)(struct object *);  /* one bounded step, allocates nothing; true: nothing left to cut (then not called again); NULL: nothing to cut */
 };
 
 /* Set once at boot (or by a host test) for each type. */
@@ -47,6 +51,10 @@ const struct object_type *object_type_of(const struct object *o);
 
 /* NULL: the account is short (NO_MEMORY) or closed (BAD_STATE) - *status says which. */
 void *object_create(struct account *account, enum sys_type type, sys_status_t *status);
+/* Takes back an object_create whose caller failed later: nothing names the object yet. Its memory is back at once; no hook is called. */
+void object_discard(struct object *o);
+/* An object that is no account's and never ends (the kernel holds a reference). */
+void object_init_static(struct object *o, enum sys_type type);
 static inline void object_ref(struct object *o) { o->refs++; }
 void object_unref(struct object *o);
 static inline void object_cap(struct object *o) { o->caps++; }
@@ -54,8 +62,11 @@ void object_uncap(struct object *o);
 void object_end(struct object *o);
 static inline bool object_dying(const struct object *o) { return o->flags & OBJECT_DYING; }
 
-/* One step of destruction, of this account's or (NULL) of anybody's dying objects. False: there is none. */
+/* One step of destruction, of this account's or (NULL, or the account itself is dying) of anybody's dying objects. False: there is none.
+ * Inside a reap it does nothing and says false. */
 bool object_reap_step(struct account *account);
+/* For an account's own reap: hands its topmost dying object up to the list that is worked on. False: it has none. */
+bool object_hand_up(struct account *account);
 /* Steps until there is nothing left or an interrupt is pending (at least one step). True: nothing left. */
 bool object_reap(struct account *account);
 

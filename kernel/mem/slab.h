@@ -10,6 +10,7 @@ enum slab_part { PART_MAPPING = 0x80, PART_RANGE, PART_WATCH };
 /* Zeroed memory with its first byte set to `type`; NULL: *status is NO_MEMORY or BAD_STATE. Cost O(1), and clearing. */
 void *slab_alloc(struct account *a, size_t size, u8 type, sys_status_t *status);
 void slab_free(void *cell, size_t size);
-/* The account's first cell that holds a struct object for which `want` is true; used by the sweep. Bounded by the slab lists' heads: looks at one slab frame. */
+/* For the sweep: an object of the account that lives. Looks at one slab, another one each time; NULL: none in that one (account->objects says how many
+ * there are). While the account is closed, going on finds each. */
 struct object *slab_first_object(struct account *a);
 void slab_check(const struct account *a);

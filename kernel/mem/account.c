@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* account.c: memory accounts.
+ *
+ * Life cycle of a child:
+ *   1. account_create(): the parent promises the frames and pays for the account object.
+ *   2. Charges, objects, children of its own.
+ *   3. object_end(): closed. Its reap ends what lives in it, one object a step, and hands all that dies up to the stack
+ *      that it is on.
+ *   4. Nothing lives and nothing is charged: settled, the parent has its frames back to the last one.
+ *   5. Nothing lives, but something is charged (a reaped object that a capability still names): parked. The last uncharge
+ *      puts it on account_reapable; the next step settles it.
+ * Lock: the kernel lock.
+ */
+#include "mem/account.h"
+#include "lib/assert.h"
+#include "mem/frame.h"
+#include "mem/slab.h"
+
+#define CPUS 1u                         /* that are started */
+
+static struct account root;
+static u64 root_frames;                 /* what can be in use by accounts: the root's total and the margin */
+struct list account_reapable = LIST_INIT(account_reapable);
+
+#ifdef VELLUM_HOST
+u64 host_fail_charge_at;
+#endif
+
+struct account *account_root(void) { return &root; }
+u64 account_free(const struct account *a) { return a->total - a->used - a->promised; }
+
+static void account_prepare(struct account *a, struct account *parent, u64 total)
+{
+	a->parent = parent;
+	a->total = total;
+	list_init(&a->children);
+	list_init(&a->sibling);
+	list_init(&a->dying_link);
+}
+
+void account_init(void)
+{
+	root_frames = frame_count_free() + frame_count_modules();
+	ASSERT(root_frames > CPUS * ACCOUNT_MARGIN);
+	list_init(&account_reapable);
+	object_type_set(SYS_TYPE_UNTYPED, &account_type);
+	root = (struct account){ 0 };
+	object_init_static(&root.object, SYS_TYPE_UNTYPED);
+	account_prepare(&root, NULL, root_frames - CPUS * ACCOUNT_MARGIN);
+}
+
+/* ---- charges ----------------------------------------------------------------------------------------------------- */
+/* Makes n frames free by destroying what is dying anyway. */
+static sys_status_t account_need_slow(struct account *a, u64 n)
+{
+	for (unsigned step = 0; !a->closed && n <= a->total && step < ACCOUNT_STEPS && object_reap_step(a); step++)
+		if (n <= account_free(a) && !a->closed)
+			return SYS_OK;
+	return a->closed ? SYS_ERR_BAD_STATE : SYS_ERR_NO_MEMORY;
+}
+
+static inline sys_status_t account_need(struct account *a, u64 n)
+{
+	if (account_fail_here())
+		return SYS_ERR_NO_MEMORY;
+	if (likely(!a->closed && n <= account_free(a)))
+		return SYS_OK;
+	return account_need_slow(a, n);
+}
+
+sys_status_t account_charge(struct account *a, u64 n)
+{
+	sys_status_t status = account_need(a, n);
+
+	if (status == SYS_OK) {
+		a->used += n;
+		a->peak = MAX(a->peak, a->used);
+	}
+	return status;
+}
+
+/* A parked account that has become empty waits to be settled. */
+static void account_note_empty(struct account *a)
+{
+	if (unlikely(a->parked) && !a->used && !a->promised && !list_on(&a->dying_link))
+		list_push(&account_reapable, &a->dying_link);
+}
+
+void account_uncharge(struct account *a, u64 n)
+{
+	ASSERT(n <= a->used);
+	a->used -= n;
+	account_note_empty(a);
+}
+
+sys_status_t account_move_charge(struct account *from, struct account *to, u64 n)
+{
+	ASSERT(n <= from->used);
+	if (from == to)
+		return SYS_OK;
+	sys_status_t status = account_charge(to, n);
+	if (status == SYS_OK)
+		account_uncharge(from, n);
+	return status;
+}
+
+/* ---- children ---------------------------------------------------------------------------------------------------- */
+sys_status_t account_create(struct account *parent, u64 frames, struct account **out)
+{
+	sys_status_t status = account_need(parent, frames);
+	if (status != SYS_OK)
+		return status;
+	parent->promised += frames;
+	struct account *a = object_create(parent, SYS_TYPE_UNTYPED, &status);
+	if (!a) {
+		parent->promised -= frames;
+		return status;
+	}
+	account_prepare(a, parent, frames);
+	list_push(&parent->children, &a->sibling);
+	*out = a;
+	return SYS_OK;
+}
+
+/* Nothing is charged to it any more: the parent has its frames back. */
+static void account_settle(struct account *a)
+{
+	a->parent->promised -= a->total;
+	a->total = 0;
+	list_remove(&a->sibling);
+	account_note_empty(a->parent);
+}
+
+void account_settle_step(struct account *a)
+{
+	ASSERT(a->parked && !a->used && !a->promised);
+	list_remove(&a->dying_link);
+	a->parked = false;
+	account_settle(a);
+	object_unref(&a->object);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+/* Ends one object, children first, or looks for one at least. False: none lives. */
+static bool account_end_one(struct account *a)
+{
+	struct account *child = list_first(&a->children, struct account, sibling);
+
+	if (!a->objects)
+		return false;
+	struct object *o = child && !object_dying(&child->object) ? &child->object : slab_first_object(a);
+	if (o)
+		object_end(o);
+	return true;
+}
+
+bool account_sweep_step(struct account *a)
+{
+	return !object_reap_step(a) && !account_end_one(a);
+}
+
+static void account_ended(struct object *o)
+{
+	struct account *a = container_of(o, struct account, object);
+
+	a->closed = true;
+	list_remove(&a->dying_link);            /* its dying objects are handed up from now on */
+	list_remove(&a->sibling);
+	list_append(&a->parent->children, &a->sibling);
+}
+
+static bool account_reap(struct object *o)
+{
+	struct account *a = container_of(o, struct account, object);
+
+	if (object_hand_up(a) || account_end_one(a))
+		return false;
+	if (a->used || a->promised) {
+		object_ref(o);                  /* until account_settle_step */
+		a->parked = true;
+	} else {
+		account_settle(a);
+	}
+	return true;
+}
+
+const struct object_type account_type = {
+	.name = "untyped", .size = sizeof(struct account), .ended = account_ended, .reap = account_reap,
+};
+
+/* ---- walkers ----------------------------------------------------------------------------------------------------- */
+void account_check(const struct account *a)
+{
+	u64 promised = 0;
+	bool ended = false;
+
+	list_each(l, &a->children) {
+		const struct account *child = container_of(l, struct account, sibling);
+		ASSERT(child->parent == a && child->object.account == a);
+		ASSERT(!ended || object_dying(&child->object));         /* those that live stand first */
+		ended = object_dying(&child->object);
+		promised += child->total;
+	}
+	ASSERT(promised == a->promised && a->used <= a->total && a->promised <= a->total - a->used && a->peak >= a->used);
+	if (object_dying(&a->object))
+		ASSERT(a->closed && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
+	else
+		ASSERT(list_on(&a->dying_link) == !!a->dying && !a->parked);
+	for (const struct object *o = a->dying; o; o = o->next_dying)
+		ASSERT(object_dying(o) && !(o->flags & OBJECT_REAPED));
+	slab_check(a);
+}
+
+/* What follows in a walk from the root down: the first child, or the next sibling of it or of the nearest ancestor with one. */
+static const struct account *account_next(const struct account *a)
+{
+	if (!list_empty(&a->children))
+		return container_of(a->children.next, struct account, sibling);
+	for (; a->parent; a = a->parent)
+		if (a->sibling.next != &a->parent->children)
+			return container_of(a->sibling.next, struct account, sibling);
+	return NULL;
+}
+
+void account_check_all(void)
+{
+	u64 charged = 0;
+
+	for (const struct account *a = &root; a; a = account_next(a)) {
+		account_check(a);
+		charged += a->used;
+	}
+	ASSERT(root_frames - frame_count_free() - frame_count_modules() <= charged);
+}

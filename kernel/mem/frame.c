@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* frame.c: the frame table and the free frames.
+ *
+ * A free frame is on the list (used before, FRAME_FREE), or in one of the fresh spans (never given out since boot,
+ * FRAME_NONE). So boot costs the clearing of the table and nothing for each frame, and memory that is never needed is never
+ * touched.
+ * Lock: the kernel lock.
+ */
+#include "mem/frame.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+struct span { u64 first, end; };                        /* frame numbers */
+
+struct frame *frame_table;
+u64 frame_table_len;
+
+static struct span cut[1 + BOOT_RANGES + BOOT_MODULES]; /* frame 0, what is taken, modules */
+static u32 cuts;
+static struct span fresh[BOOT_RANGES + ARRAY_LEN(cut)];
+static u32 fresh_spans, fresh_at;
+static u32 free_head;
+static u64 free_frames, ram_frames, module_frames;
+
+/* ---- layout ------------------------------------------------------------------------------------------------------ */
+/* Ranges of RAM shrink to whole frames, everything else grows to them. */
+static struct span span_inside(struct boot_range r) { return (struct span){ page_up(r.base) >> PAGE_SHIFT, (r.base + r.size) >> PAGE_SHIFT }; }
+static struct span span_around(paddr_t base, u64 size) { return (struct span){ base >> PAGE_SHIFT, page_up(base + size) >> PAGE_SHIFT }; }
+static u64 span_len(struct span s) { return s.end > s.first ? s.end - s.first : 0; }
+
+noreturn static void too_little(u64 frames, u64 needed)
+{
+	panic("too little memory: %lu KiB free after the kernel and its modules, %lu KiB needed",
+		(unsigned long)(frames * 4), (unsigned long)(needed * 4));
+}
+
+static bool inside_ram(const struct boot_info *boot, struct span s)
+{
+	u64 covered = 0;
+
+	for (u32 i = 0; i < boot->rams; i++) {
+		struct span ram = span_inside(boot->ram[i]);
+		covered += span_len((struct span){ MAX(ram.first, s.first), MIN(ram.end, s.end) });
+	}
+	return covered == span_len(s);
+}
+
+/* What may not be given out. A loader that was told to load more than there is room for has put modules where no RAM is. */
+static void collect_cuts(const struct boot_info *boot)
+{
+	cuts = 0;
+	cut[cuts++] = (struct span){ 0, 1 };
+	for (u32 i = 0; i < boot->takens; i++)
+		cut[cuts++] = span_around(boot->taken[i].base, boot->taken[i].size);
+	for (u32 i = 0; i < boot->modules; i++) {
+		struct span s = span_around(boot->module[i].base, boot->module[i].size);
+		ASSERT(page_aligned(boot->module[i].base));
+		if (!inside_ram(boot, s))
+			too_little(0, MEM_MINIMUM >> PAGE_SHIFT);
+		cut[cuts++] = s;
+		module_frames += span_len(s);
+	}
+}
+
+/* The first cut that ends behind `at`; an empty one at the end if there is none. */
+static struct span next_cut(u64 at, u64 end)
+{
+	struct span found = { end, end };
+
+	for (u32 i = 0; i < cuts; i++)
+		if (cut[i].end > at && cut[i].first < found.first)
+			found = cut[i];
+	return found;
+}
+
+static void collect_fresh(struct span ram)
+{
+	for (u64 at = ram.first; at < ram.end;) {
+		struct span c = next_cut(at, ram.end);
+		if (c.first > at) {
+			fresh[fresh_spans++] = (struct span){ at, c.first };
+			free_frames += c.first - at;
+		}
+		at = MAX(at, c.end);
+	}
+}
+
+/* The table goes to the beginning of the largest span. */
+static void place_table(void)
+{
+	u64 need = page_up(frame_table_bytes()) >> PAGE_SHIFT;
+	struct span *largest = &fresh[0];
+
+	for (u32 i = 1; i < fresh_spans; i++)
+		if (span_len(fresh[i]) > span_len(*largest))
+			largest = &fresh[i];
+	if (!fresh_spans || span_len(*largest) < need || free_frames < need + (MEM_MINIMUM >> PAGE_SHIFT))
+		too_little(free_frames > need ? free_frames - need : 0, MEM_MINIMUM >> PAGE_SHIFT);
+
+	frame_table = phys_to_virt(largest->first << PAGE_SHIFT);
+	memset(frame_table, 0, frame_table_bytes());
+	largest->first += need;
+	free_frames -= need;
+}
+
+static void mark_modules(const struct boot_info *boot)
+{
+	for (u32 i = 0; i < boot->modules; i++) {
+		struct span s = span_around(boot->module[i].base, boot->module[i].size);
+		for (u64 n = s.first; n < s.end; n++)
+			frame_table[n] = (struct frame){ .kind = FRAME_MODULE, .refs = 1 };
+	}
+}
+
+void frame_init(const struct boot_info *boot)
+{
+	fresh_spans = fresh_at = free_head = 0;
+	free_frames = ram_frames = module_frames = frame_table_len = 0;
+
+	collect_cuts(boot);
+	for (u32 i = 0; i < boot->rams; i++) {
+		struct span ram = span_inside(boot->ram[i]);
+		ram_frames += span_len(ram);
+		frame_table_len = MAX(frame_table_len, ram.end);
+		collect_fresh(ram);
+	}
+	ASSERT(frame_table_len <= UINT32_MAX);          /* links are 32-bit frame numbers */
+	place_table();
+	mark_modules(boot);
+}
+
+/* ---- giving out and taking back ---------------------------------------------------------------------------------- */
+static void poison_check(const struct frame *f)
+{
+	const u64 *word = phys_to_virt(frame_addr(f));
+	for (unsigned i = 0; i < PAGE_SIZE_ / sizeof *word; i++)
+		ASSERT(word[i] == 0x0101010101010101ull * MEM_POISON);
+}
+
+static void poison(const struct frame *f) { memset(phys_to_virt(frame_addr(f)), MEM_POISON, PAGE_SIZE_); }
+
+static struct frame *take_listed(void)
+{
+	struct frame *f = &frame_table[free_head];
+
+	DEBUG_ASSERT(f->kind == FRAME_FREE);
+	free_head = f->list.next;
+	if (MEM_POISONING)
+		poison_check(f);
+	return f;
+}
+
+static struct frame *take_fresh(void)
+{
+	while (!span_len(fresh[fresh_at]))
+		fresh_at++;
+	struct frame *f = &frame_table[fresh[fresh_at].first++];
+	if (MEM_POISONING)
+		poison(f);
+	return f;
+}
+
+paddr_t frame_alloc(enum frame_kind kind)
+{
+	ASSERT(free_frames > 0);                        /* accounts never promise more than there is */
+	struct frame *f = free_head != FRAME_NIL ? take_listed() : take_fresh();
+	free_frames--;
+	*f = (struct frame){ .kind = (u8)kind, .refs = 1 };
+	return frame_addr(f);
+}
+
+paddr_t frame_alloc_zeroed(enum frame_kind kind)
+{
+	paddr_t pa = frame_alloc(kind);
+	memset(phys_to_virt(pa), 0, PAGE_SIZE_);
+	return pa;
+}
+
+void frame_free(paddr_t pa)
+{
+	struct frame *f = frame_of(pa);
+
+	ASSERT(page_aligned(pa) && pa >> PAGE_SHIFT < frame_table_len);
+	ASSERT(f->kind != FRAME_NONE && f->kind != FRAME_FREE && f->kind != FRAME_MODULE);
+	ASSERT(f->refs <= 1 && (f->kind != FRAME_PAGE || f->page.mapped == 0));
+	if (MEM_POISONING)
+		poison(f);
+	*f = (struct frame){ .kind = FRAME_FREE, .list.next = free_head };
+	free_head = (u32)(pa >> PAGE_SHIFT);
+	free_frames++;
+}
+
+void frame_take_module(paddr_t pa)
+{
+	ASSERT(page_aligned(pa) && pa >> PAGE_SHIFT < frame_table_len && frame_of(pa)->kind == FRAME_MODULE);
+	*frame_of(pa) = (struct frame){ .kind = FRAME_PAGE, .refs = 1 };
+	module_frames--;
+}
+
+u64 frame_count(void) { return ram_frames; }
+u64 frame_count_free(void) { return free_frames; }
+u64 frame_count_modules(void) { return module_frames; }
+u64 frame_table_bytes(void) { return frame_table_len * sizeof(struct frame); }
+
+/* ---- walker ------------------------------------------------------------------------------------------------------ */
+static u64 check_list(void)
+{
+	u64 listed = 0;
+
+	for (u32 n = free_head; n != FRAME_NIL; n = frame_table[n].list.next, listed++) {
+		ASSERT(n < frame_table_len && frame_table[n].kind == FRAME_FREE);
+		ASSERT(listed < free_frames);           /* no circle */
+	}
+	return listed;
+}
+
+void frame_check(void)
+{
+	u64 listed = check_list(), unused = 0, kinds[FRAME_MODULE + 1] = { 0 };
+
+	for (u64 n = 0; n < frame_table_len; n++) {
+		ASSERT(frame_table[n].kind <= FRAME_MODULE);
+		kinds[frame_table[n].kind]++;
+	}
+	for (u32 i = fresh_at; i < fresh_spans; i++) {
+		unused += span_len(fresh[i]);
+		for (u64 n = fresh[i].first; n < fresh[i].end; n++)
+			ASSERT(frame_table[n].kind == FRAME_NONE);
+	}
+	ASSERT(listed == kinds[FRAME_FREE] && listed + unused == free_frames);
+	ASSERT(kinds[FRAME_MODULE] == module_frames && frame_table[0].kind == FRAME_NONE);
+}
