@@ -36,14 +36,20 @@ void helper_warm_up(void)
 		memset(stacks[i], 0, sizeof(stacks[i]));
 }
 
-sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority)
+static sys_cap_t prepare(sys_cap_t cspace, helper_fn fn, void *arg, sys_cap_t fault_ep)
 {
 	sys_cap_t thread;
 
 	prepared.fn = fn;
 	prepared.arg = arg;
 	prepared.top = stacks[next_stack++ % HELPERS] + HELPER_STACK;
-	OKAY(sys_thread_create(ut, SYS_CAP_CNODE, SYS_CAP_VMAR, fault_ep, &thread));
+	OKAY(sys_thread_create(ut, cspace, SYS_CAP_VMAR, fault_ep, &thread));
+	return thread;
+}
+
+sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority)
+{
+	sys_cap_t thread = prepare(SYS_CAP_CNODE, fn, arg, fault_ep);
 	OKAY(sys_thread_set_priority(thread, priority));
 	return thread;
 }
@@ -57,6 +63,13 @@ void helper_go(sys_cap_t thread)
 sys_cap_t helper_start_with(helper_fn fn, void *arg, sys_cap_t fault_ep)
 {
 	sys_cap_t thread = helper_prepare(fn, arg, fault_ep, own_priority());
+	helper_go(thread);
+	return thread;
+}
+
+sys_cap_t helper_start_in(sys_cap_t cspace, helper_fn fn, void *arg)
+{
+	sys_cap_t thread = prepare(cspace, fn, arg, SYS_CAP_NULL);
 	helper_go(thread);
 	return thread;
 }

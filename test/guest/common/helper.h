@@ -11,6 +11,7 @@ enum { HELPERS = 24, HELPER_STACK = 16384 };
 
 sys_cap_t helper_start(helper_fn fn, void *arg);
 sys_cap_t helper_start_with(helper_fn fn, void *arg, sys_cap_t fault_ep);
+sys_cap_t helper_start_in(sys_cap_t cspace, helper_fn fn, void *arg);      /* with another CSpace */
 sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority);        /* created, not started */
 void helper_go(sys_cap_t thread);                               /* starts what was prepared last */
 void helper_reset(void);                                        /* all stacks are free again */
