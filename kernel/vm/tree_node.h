@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tree_node.h: nodes as the files of the tree see them (tree.c, tree_remove.c, tree_snapshot.c, tree_check.c); nobody else includes it.
+ *
+ * A node is a frame of 512 slots. Its frame-table entry says the rest: `level` (0: its slots hold pages), `state` (slots in use, markers included),
+ * `refs` (slots and contents that name it), tree.base (its first index), tree.pages and tree.nodes (what is below it).
+ */
+#pragma once
+#include "arch/arch.h"
+#include "lib/assert.h"
+#include "vm/tree.h"
+#include "vm/wait.h"
+
+static inline tree_slot_t *node_slots(paddr_t node) { return phys_to_virt(node); }
+/* Pages that one slot of a node at this level stands for; the node itself spans 512 times that. */
+static inline u64 slot_span(unsigned level) { return 1ull << TREE_BITS * level; }
+static inline u64 node_span(unsigned level) { return slot_span(level + 1); }
+static inline unsigned slot_number(u64 index, unsigned level) { return index >> TREE_BITS * level & (TREE_FANOUT - 1); }
+static inline u64 node_base(u64 index, unsigned level) { return index & ~(node_span(level) - 1); }
+static inline bool node_covers(const struct frame *node, u64 index) { return node_base(index, node->level) == node->tree.base; }
+static inline u64 tree_index(const struct tree *t, u64 page) { return (t->bias + page) & TREE_INDEX_MASK; }
+static inline paddr_t tree_root(const struct tree *t) { return tree_frame(t->slot[0]); }
+
+/* A window: `pages` indices from `start` on, modulo 2^54. All comparisons are made relative to `start`, so a window that wraps is no special case. */
+struct window { u64 start, pages; };
+static inline struct window tree_window(const struct tree *t, u64 page, u64 end)
+{
+	return (struct window){ tree_index(t, page), end - page };
+}
+static inline bool window_holds(struct window w, u64 base, u64 span)
+{
+	return w.pages > TREE_INDEX_MASK || ((base - w.start) & TREE_INDEX_MASK) + span <= w.pages;
+}
+static inline bool window_misses(struct window w, u64 base, u64 span)
+{
+	return ((base - w.start) & TREE_INDEX_MASK) >= w.pages && ((w.start - base) & TREE_INDEX_MASK) >= span;
+}
+
+/* The nodes on the way to an index, by level: node[low] (the last there is) up to node[top] (the root). */
+struct path { unsigned low, top; paddr_t node[TREE_LEVELS]; };
+
+/* tree.c */
+paddr_t node_make(unsigned level, u64 index);
+/* The caller's own copy of a shared node: one reference to the old one becomes one to each thing that it names. */
+paddr_t node_copy(paddr_t shared);
+/* The tree has a root and it covers `index`. */
+void path_find(const struct tree *t, u64 index, struct path *p);
+/* Adds to the counts of all nodes on the path (those at level `above` and higher). */
+void path_count(const struct path *p, unsigned above, i64 pages, i64 nodes);
+/* Empties the slot that names node[low], or any of its slots: `low`'s use count drops by `used`; nodes that hold nothing go, and their charge. */
+void path_prune(struct tree *t, struct path *p, u64 index);
+/* Drops one reference to a page: it is freed with the last. */
+void page_drop(paddr_t page);

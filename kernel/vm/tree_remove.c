@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tree_remove.c: giving content up, in bounded steps.
+ *
+ * A step goes to the first slot of the window that holds something. On the way down it meets
+ *   a shared node wholly inside the window:   its reference is dropped and its whole charge with it; whatever is below is the others' now
+ *   a shared node partly inside:              it is copied (that never charges), for the next step to go on in the copy
+ *   an unshared leaf:                         up to TREE_STEP of its pages are dropped
+ * Nodes that hold nothing any more go at once. So removal needs no memory, and a step's cost does not depend on how large the content is.
+ * Lock: the kernel lock.
+ */
+#include "vm/tree_node.h"
+
+/* Drops the pages of an array of slots. Returns how many pages went; *emptied counts markers as well. */
+static unsigned drop_slots(tree_slot_t *slot, u64 count, unsigned *emptied)
+{
+	unsigned pages = 0;
+	for (*emptied = 0; count > 0 && *emptied < TREE_STEP; count--, slot++) {
+		if (*slot == TREE_EMPTY)
+			continue;
+		++*emptied;
+		if (tree_tag(*slot) == TREE_PAGE) {
+			page_drop(tree_frame(*slot));
+			pages++;
+		}
+		*slot = TREE_EMPTY;
+	}
+	return pages;
+}
+
+static void drop_from_leaf(struct tree *t, struct path *p, u64 index, u64 count)
+{
+	unsigned number = slot_number(index, 0), emptied;
+	unsigned pages = drop_slots(&node_slots(p->node[0])[number], MIN(count, TREE_FANOUT - number), &emptied);
+	frame_of(p->node[0])->state -= emptied;
+	path_count(p, 0, -(i64)pages, 0);
+	tree_uncharge(t, pages);
+	path_prune(t, p, index);
+}
+
+/* Drops what the slot of p->node[low] on the way to `index` holds: a shared subtree or a large zero marker. */
+static void drop_whole_slot(struct tree *t, struct path *p, u64 index)
+{
+	tree_slot_t *slot = &node_slots(p->node[p->low])[slot_number(index, p->low)];
+	if (tree_tag(*slot) == TREE_NODE) {
+		struct frame *f = frame_of(tree_frame(*slot));
+		f->refs--;
+		path_count(p, p->low, -(i64)f->tree.pages, -(i64)f->tree.nodes - 1);
+		tree_uncharge(t, (u64)f->tree.pages + f->tree.nodes + 1);
+	}
+	*slot = TREE_EMPTY;
+	frame_of(p->node[p->low])->state--;
+	path_prune(t, p, index);
+}
+
+static void drop_shared_root(struct tree *t)
+{
+	struct frame *f = frame_of(tree_root(t));
+	f->refs--;
+	tree_uncharge(t, (u64)f->tree.pages + f->tree.nodes + 1);
+	t->slot[0] = TREE_EMPTY;
+	t->inlined = true;
+}
+
+/* One step at `page`, which holds something. */
+static void remove_at(struct tree *t, u64 page, u64 end, struct window w)
+{
+	u64 index = tree_index(t, page);
+	tree_slot_t *link = &t->slot[0];
+	struct path p = { .top = frame_of(tree_root(t))->level };
+	for (unsigned level = p.top;; level--) {
+		struct frame *f = frame_of(tree_frame(*link));
+		if (f->refs > 1 && window_holds(w, f->tree.base, node_span(level))) {
+			if (level == p.top)
+				return drop_shared_root(t);
+			return drop_whole_slot(t, &p, index);
+		}
+		if (f->refs > 1) {
+			*link = node_copy(tree_frame(*link)) | TREE_NODE;
+			return;
+		}
+		p.low = level;
+		p.node[level] = tree_frame(*link);
+		if (level == 0)
+			return drop_from_leaf(t, &p, index, end - page);
+		link = &node_slots(tree_frame(*link))[slot_number(index, level)];
+		if (tree_tag(*link) != TREE_NODE) {
+			/* Markers above the leaves are not made yet; a part of one would need nodes, and so a charge. */
+			ASSERT(window_holds(w, index & ~(slot_span(level) - 1), slot_span(level)));
+			return drop_whole_slot(t, &p, index);
+		}
+	}
+}
+
+bool tree_remove_step(struct tree *t, u64 page, u64 end)
+{
+	struct window w = tree_window(t, page, end);
+	if (page >= end)
+		return true;
+	if (t->inlined) {
+		unsigned emptied;
+		if (page < TREE_INLINE)
+			tree_uncharge(t, drop_slots(&t->slot[page], MIN(end, TREE_INLINE) - page, &emptied));
+		return true;
+	}
+	page = tree_next(t, page, end);
+	if (page >= end)
+		return true;
+	remove_at(t, page, end, w);
+	return t->inlined;
+}
+
+bool tree_drop_step(struct tree *t)
+{
+	return tree_remove_step(t, 0, TREE_ALL);
+}
