@@ -200,7 +200,9 @@ static void check_counts(struct model *m, u64 page, u64 end)
 		if (m->entry[i].page < page || m->entry[i].page >= end || m->entry[i].value == ZERO)
 			continue;
 		pages++;
-		private += !reached_elsewhere(m, tree_frame(tree_lookup(&m->tree, m->entry[i].page)));
+		bool own, others = reached_elsewhere(m, tree_frame(tree_find(&m->tree, m->entry[i].page, &own)));
+		must(own == !others);
+		private += own;
 	}
 	tree_count(&m->tree, page, end, &counts);
 	must(counts.pages == pages);
