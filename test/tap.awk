@@ -3,7 +3,7 @@
 #
 # Input, possibly among other lines: `# program NAME`, the program's TAP, `# end NAME status N`. A program that does not
 # end, prints no plan or another number of tests than planned, or ends with a status that its tests do not explain, is a
-# failure of its own; so is a program of `expected` that never began, and a kernel panic.
+# failure of its own; so is a program of `expected` that never began, memory left behind (`# leak NAME BYTES`), and a panic.
 # Variables: suite, serial (the log), expected (names separated by spaces).
 function short(name) { sub(/^.*\//, "", name); sub(/\.elf$/, "", name); return name }
 function fail(what) { printf "not ok - %s %s (log: %s)\n", suite, what, serial; failures++ }
@@ -20,6 +20,7 @@ function finish(status) {
 { sub(/\r$/, "") }
 /^# program / { finish(""); program = short($3); began[program] = 1; planned = -1; tests = bad = failures = 0; next }
 /^# end / { if (short($3) == program) finish($5 ""); next }
+/^# leak / { fail(short($3) ": leaves " $4 " bytes behind in its account") }
 /vellum: PANIC/ { fail((program == "" ? "" : program ": ") "kernel panic: " $0) }
 program == "" { next }
 /^1\.\.[0-9]+/ { planned = substr($1, 4) + 0 }
