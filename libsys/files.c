@@ -3,6 +3,8 @@
 #include <string.h>
 #include <libsys/files.h>
 
+_Static_assert(FILES_WORD_TEXT * 8 + FILES_NAME_MAX <= SYS_MSG_WORDS * 8, "a text fits a message");
+
 void files_put_text(sys_msg_t *msg, unsigned at, const char *text)
 {
 	size_t length = strnlen(text, FILES_NAME_MAX);

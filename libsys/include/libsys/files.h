@@ -20,7 +20,6 @@ extern "C" {
 
 enum { FILES_STATUS = 1, FILES_LIST = 2, FILES_OPEN = 3 };
 enum { FILES_WORD_STATUS, FILES_WORD_NUMBER, FILES_WORD_LENGTH, FILES_WORD_TEXT, FILES_NAME_MAX = 480 };
-_Static_assert(FILES_WORD_TEXT * 8 + FILES_NAME_MAX <= SYS_MSG_WORDS * 8, "a text fits a message");
 
 /* The functions below return the server's status or sys_ipc_call's (PEER_CLOSED: there is no server any more). A text is
  * NUL-terminated and needs room for FILES_NAME_MAX + 1 bytes. Waits for the server until the deadline. */
