@@ -27,7 +27,8 @@
 #define BOOT_RANGES  64u
 #define BOOT_MODULES 64u
 struct boot_range  { paddr_t base; u64 size; };
-struct boot_module { paddr_t base; u64 size; char name[48]; };   /* base page aligned */
+/* Page aligned, inside one range of ram, apart from each other and from what is taken; the rest of the last page is zero. */
+struct boot_module { paddr_t base; u64 size; char name[48]; };
 struct boot_info {
 	struct boot_range  ram[BOOT_RANGES];     u32 rams;      /* usable, page aligned, ascending, disjoint; kernel image, modules and early tables still inside */
 	struct boot_range  taken[BOOT_RANGES];   u32 takens;    /* parts of it in use: image, boot page tables (not the modules) */
@@ -46,7 +47,7 @@ void arch_context_init(struct arch_context *c, paddr_t root);
 void arch_context_start(struct arch_context *c, u64 entry, u64 stack, u64 arg0, u64 arg1);
 /* The context's memory goes away or its FPU state is about to be read: no CPU keeps anything of it in registers afterwards. */
 void arch_context_drop(struct arch_context *c);
-void arch_context_set_tls(struct arch_context *c, u64 fs_base);      /* also when it is the current one */
+void arch_context_set_tls(struct arch_context *c, u64 fs_base);      /* also when it is the current one; fs_base <= PT_USER_TOP (asserted) */
 /* Makes the syscall (2 bytes) that the context came in by be executed again. */
 static inline void arch_context_restart_syscall(struct arch_context *c) { c->regs.rip -= 2; }
 /* Leaves the kernel into this context: loads FPU state, page tables, registers. Only for the first thread; else return it from an upcall. */
@@ -79,6 +80,7 @@ void arch_console_write(const char *text, size_t len);               /* polls; \
 int  arch_console_read(void);                                        /* next byte that came, or -1 */
 /* Ends the machine: QEMU by isa-debug-exit, Bochs by port 0x8900, else ACPI-less halt. Prints nothing. */
 noreturn void arch_shutdown(u32 code);
+#define ARCH_SHUTDOWN_PANIC 255u
 /* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
 noreturn void arch_panic_dump(void);
 u64 arch_random(void);                                               /* RDRAND where there is one, else mixed TSC */

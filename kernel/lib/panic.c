@@ -11,7 +11,7 @@ noreturn void panic(const char *format, ...)
 	va_list args;
 	if (panicking) {
 		kprintf("\nvellum: PANIC: again, while reporting the first\n");
-		arch_shutdown(255);
+		arch_shutdown(ARCH_SHUTDOWN_PANIC);
 	}
 	panicking = true;
 	va_start(args, format);

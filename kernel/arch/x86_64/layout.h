@@ -67,9 +67,11 @@
 #define VECTOR_SPURIOUS_A 39
 #define VECTOR_SPURIOUS_B 47
 #define VECTOR_TIMER      48
+#define VECTOR_STRAY      254       /* any other that nobody asked for */
 #define VECTOR_SPURIOUS   255
 #define VECTOR_SYSCALL    256       /* no vector: the context came in by `syscall` */
 
 #define TRAP_STUB_SIZE 16
+#define BOOT_BY_PVH    0x50564821        /* in place of a loader's magic number */
 #define STACK_SIZE     16384
 #define IST_STACK_SIZE 8192

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* boot_memory.c: which memory there is, and the kernel's own page tables.
+ *
+ *   root[256]  physmap: all RAM, RW NX; pages of 1 GiB where they are whole and the CPU has them, else of 2 MiB. The image's own
+ *              2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
+ *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped; last: the APIC.
+ *
+ * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
+ * The boot CPU alone; pages are global.
+ */
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/cpu.h"
+#include "lib/assert.h"
+#include "lib/print.h"
+#include "lib/string.h"
+
+#define LOWEST  0x100000ull             /* below: firmware's, and for starting other CPUs */
+#define MIB2    (1ull << 21)
+#define GIB     (1ull << 30)
+#define EARLY_END (4 * GIB)             /* what boot.S has mapped */
+
+#define P_PRESENT  (1ull << 0)
+#define P_WRITE    (1ull << 1)
+#define P_UNCACHED (3ull << 3)
+#define P_LARGE    (1ull << 7)
+#define P_GLOBAL   (1ull << 8)
+#define P_NOEXEC   (1ull << 63)
+#define P_TABLE    (P_PRESENT | P_WRITE)
+#define P_DATA     (P_PRESENT | P_WRITE | P_GLOBAL | P_NOEXEC)
+#define P_RODATA   (P_PRESENT | P_GLOBAL | P_NOEXEC)
+#define P_TEXT     (P_PRESENT | P_GLOBAL)
+#define P_FRAME    0x000ffffffffff000ull
+
+typedef u64 table[512] __attribute__((aligned(PAGE_SIZE_)));
+static table root, physmap_pdpt, physmap_first, physmap_image, image_pdpt, image_directory, image_table;
+
+paddr_t mmu_kernel_root;
+
+/* ---- ranges ------------------------------------------------------------------------------------------------------------------ */
+static u64 range_end(const struct boot_range *r) { return r->base + r->size; }
+
+static void range_drop(struct boot_range *list, u32 *count, u32 i)
+{
+	memmove(list + i, list + i + 1, (--*count - i) * sizeof *list);
+}
+
+/* Puts [base, end) in its place; when the list is full, the smallest of all goes (and is named). */
+static void range_insert(struct boot_range *list, u32 *count, u64 base, u64 end)
+{
+	if (*count == BOOT_RANGES) {
+		u32 smallest = 0;
+		for (u32 i = 1; i < *count; i++)
+			if (list[i].size < list[smallest].size)
+				smallest = i;
+		struct boot_range lost = { base, end - base };
+		if (list[smallest].size < lost.size) {
+			lost = list[smallest];
+			range_drop(list, count, smallest);
+		}
+		kprintf("vellum: more than %u ranges of memory: the one at 0x%lx (%lu KiB) is left out\n", BOOT_RANGES, lost.base, lost.size >> 10);
+		if (*count == BOOT_RANGES)
+			return;
+	}
+	u32 at = 0;
+	while (at < *count && list[at].base < base)
+		at++;
+	memmove(list + at + 1, list + at, (*count - at) * sizeof *list);
+	list[at] = (struct boot_range){ base, end - base };
+	++*count;
+}
+
+/* Adds [base, end), joining it with what it touches or overlaps. */
+static void range_add(struct boot_range *list, u32 *count, u64 base, u64 end)
+{
+	for (u32 i = 0; i < *count;) {
+		if (list[i].base > end || range_end(&list[i]) < base) {
+			i++;
+			continue;
+		}
+		base = MIN(base, list[i].base);
+		end = MAX(end, range_end(&list[i]));
+		range_drop(list, count, i);
+	}
+	range_insert(list, count, base, end);
+}
+
+static u64 end_of(u64 base, u64 size) { return size > PHYSMAP_SIZE - base ? PHYSMAP_SIZE : base + size; }
+
+void boot_add_ram(u64 base, u64 size)
+{
+	if (base >= PHYSMAP_SIZE)
+		return;
+	u64 end = end_of(base, size) & ~PAGE_MASK;
+	base = MAX(page_up(base), LOWEST);
+	if (base < end)
+		range_add(boot_info.ram, &boot_info.rams, base, end);
+}
+
+void boot_reserve(u64 base, u64 size)
+{
+	if (base >= PHYSMAP_SIZE || size == 0)
+		return;
+	u64 end = page_up(end_of(base, size));
+	base &= ~PAGE_MASK;
+	for (u32 i = 0; i < boot_info.rams;) {
+		struct boot_range r = boot_info.ram[i];
+		u64 r_end = range_end(&r);
+		if (end <= r.base || r_end <= base) {
+			i++;
+			continue;
+		}
+		range_drop(boot_info.ram, &boot_info.rams, i);
+		if (r.base < base)
+			range_insert(boot_info.ram, &boot_info.rams, r.base, base);
+		if (end < r_end)
+			range_insert(boot_info.ram, &boot_info.rams, end, r_end);
+		i = 0;          /* bounded: what is left no longer overlaps */
+	}
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------------- */
+/* If [at, at + a page) touches a module, the end of that module; else 0. */
+static u64 module_there(u64 at)
+{
+	for (u32 i = 0; i < boot_info.modules; i++) {
+		const struct boot_module *m = &boot_info.module[i];
+		if (at + PAGE_SIZE_ > m->base && at < page_up(m->base + m->size))
+			return page_up(m->base + m->size);
+	}
+	return 0;
+}
+
+/* The next free frame behind the image, that boot.S has mapped; zeroed and noted as taken. */
+static paddr_t frame_take(void)
+{
+	static u64 next;
+	next = MAX(next, image_phys(early_end));
+	for (u32 i = 0; i < boot_info.rams; i++) {
+		u64 end = MIN(range_end(&boot_info.ram[i]), EARLY_END), skip;
+		u64 at = MAX(next, boot_info.ram[i].base);
+		while (at < end && (skip = module_there(at)))
+			at = skip;
+		if (at >= end)
+			continue;
+		next = at + PAGE_SIZE_;
+		range_add(boot_info.taken, &boot_info.takens, at, next);
+		memset(phys_to_virt(at), 0, PAGE_SIZE_);
+		return at;
+	}
+	panic("too little memory for the kernel's page tables");
+}
+
+static void map_ram(u64 base, u64 end, bool gib_pages)
+{
+	for (u64 at = base & ~(MIB2 - 1); at < end;) {
+		u64 *upper = &physmap_pdpt[at / GIB];
+		if (gib_pages && !*upper && at % GIB == 0 && at >= base && end - at >= GIB) {
+			*upper = at | P_DATA | P_LARGE;
+			at += GIB;
+			continue;
+		}
+		if (!*upper)
+			*upper = frame_take() | P_TABLE;
+		u64 frame = *upper & P_FRAME;
+		u64 *lower = frame == image_phys(physmap_first) ? physmap_first : phys_to_virt(frame);
+		if (!lower[at % GIB / MIB2])
+			lower[at % GIB / MIB2] = at | P_DATA | P_LARGE;
+		at += MIB2;
+	}
+}
+
+static void map_image(void)
+{
+	u64 base = (u64)kernel_start;
+	for (u64 at = base; at < base + MIB2; at += PAGE_SIZE_) {
+		u64 i = (at - base) / PAGE_SIZE_, frame = at - KERNEL_BASE;
+		bool fixed = at < (u64)kernel_rodata_end;
+		physmap_image[i] = frame | (fixed ? P_RODATA : P_DATA);
+		if (at < (u64)kernel_end)
+			image_table[i] = frame | (at < (u64)kernel_text_end ? P_TEXT : fixed ? P_RODATA : P_DATA);
+	}
+	image_table[((u64)cpu0_stacks.guard - base) / PAGE_SIZE_] = 0;
+	image_table[((u64)cpu0_stacks.ist_guard - base) / PAGE_SIZE_] = 0;
+	image_table[511] = (read_msr(MSR_APIC_BASE) & P_FRAME) | P_DATA | P_UNCACHED;
+}
+
+void boot_map_memory(void)
+{
+	bool gib_pages = cpu_has_gib_pages(), there = false;
+	paddr_t start = image_phys(kernel_start), end = image_phys(kernel_end);
+	for (u32 i = 0; i < boot_info.rams; i++)
+		there |= boot_info.ram[i].base <= start && range_end(&boot_info.ram[i]) >= image_phys(early_end);
+	if (!there)
+		panic("the memory map has no RAM where the kernel is (0x%lx)", start);
+	range_add(boot_info.taken, &boot_info.takens, start, end);
+
+	map_image();
+	physmap_first[start / MIB2] = image_phys(physmap_image) | P_TABLE;
+	physmap_pdpt[0] = image_phys(physmap_first) | P_TABLE;
+	for (u32 i = 0; i < boot_info.rams; i++)
+		map_ram(boot_info.ram[i].base, range_end(&boot_info.ram[i]), gib_pages);
+	image_directory[start / MIB2] = image_phys(image_table) | P_TABLE;
+	image_pdpt[510] = image_phys(image_directory) | P_TABLE;
+	root[256] = image_phys(physmap_pdpt) | P_TABLE;
+	root[511] = image_phys(image_pdpt) | P_TABLE;
+
+	mmu_kernel_root = image_phys(root);
+	this_cpu()->root = mmu_kernel_root;
+	WRITE_CR(3, mmu_kernel_root);
+}

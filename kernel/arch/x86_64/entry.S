@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* entry.S: the ways into the kernel and out of it.
+ *
+ * In user mode %gs is the user's; in the kernel it is the CPU's block (struct cpu). User registers go straight into the current
+ * context: `syscall` finds it by %gs, traps from user mode start on its end (TSS.rsp0), so the CPU pushes its frame in place. Then
+ * the kernel runs on the CPU's own stack, from its top, with interrupts off; what it returns is the context to leave into.
+ * Traps in kernel mode push the same struct regs on the stack in use. NMI, double fault and machine check have stacks of their
+ * own (IST) and never return, so nothing of the interrupted state needs to be sound.
+ */
+#include "arch/x86_64/layout.h"
+
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
+	.text
+
+/* ---- syscall --------------------------------------------------------------------------------------------------------- */
+	.globl syscall_entry, leave
+	.balign 64
+syscall_entry:                                  /* rcx: user's rip, r11: its rflags; the flags are clean (MSR_FMASK) */
+	swapgs
+	movq %rsp, %gs:CPU_USER_RSP
+	movq %gs:CPU_CURRENT, %rsp
+	movq %rdi, R_RDI(%rsp)
+	movq %rsi, R_RSI(%rsp)
+	movq %rdx, R_RDX(%rsp)
+	movq %r10, R_R10(%rsp)
+	movq %r8, R_R8(%rsp)
+	movq %r9, R_R9(%rsp)
+	movq %r12, R_R12(%rsp)
+	movq %r13, R_R13(%rsp)
+	movq %r14, R_R14(%rsp)
+	movq %r15, R_R15(%rsp)
+	movq %rax, R_RAX(%rsp)
+	movq %rbx, R_RBX(%rsp)
+	movq %rbp, R_RBP(%rsp)
+	movq %rcx, R_RIP(%rsp)
+	movq %r11, R_RFLAGS(%rsp)
+	movq %gs:CPU_USER_RSP, %rcx
+	movq %rcx, R_RSP(%rsp)
+	movq $VECTOR_SYSCALL, R_VECTOR(%rsp)
+	movq %rsp, %rdi
+	movq %gs:CPU_STACK, %rsp
+	xorl %ebp, %ebp
+	call kernel_syscall
+
+/* ---- out: rax is the context to leave into ------------------------------------------------------------------------------ */
+leave:
+	cmpq %rax, %gs:CPU_CURRENT
+	jne switch_context
+leave_current:
+	cmpq $VECTOR_SYSCALL, R_VECTOR(%rax)
+	jne leave_by_iret
+	movq R_RIP(%rax), %rcx
+	movq %rcx, %rdx                         /* sysret to a non-canonical address would fault in kernel mode on the user's stack */
+	shrq $47, %rdx
+	jnz leave_by_iret
+	movq R_RFLAGS(%rax), %r11
+	movq R_RDI(%rax), %rdi
+	movq R_RSI(%rax), %rsi
+	movq R_RDX(%rax), %rdx
+	movq R_R10(%rax), %r10
+	movq R_R8(%rax), %r8
+	movq R_R9(%rax), %r9
+	movq R_R12(%rax), %r12
+	movq R_R13(%rax), %r13
+	movq R_R14(%rax), %r14
+	movq R_R15(%rax), %r15
+	movq R_RBX(%rax), %rbx
+	movq R_RBP(%rax), %rbp
+	movq R_RSP(%rax), %rsp
+	movq R_RAX(%rax), %rax
+	swapgs
+	sysretq
+
+leave_by_iret:
+	movq R_RIP(%rax), %rcx
+	shrq $47, %rcx
+	jnz bad_rip
+	movq %rax, %rsp
+	swapgs
+pop_registers:
+	popq %rdi
+	popq %rsi
+	popq %rdx
+	popq %r10
+	popq %r8
+	popq %r9
+	popq %r12
+	popq %r13
+	popq %r14
+	popq %r15
+	popq %rax
+	popq %rbx
+	popq %rbp
+	popq %rcx
+	popq %r11
+	addq $R_RIP - R_FS, %rsp
+	iretq
+
+bad_rip:                                        /* no address for a program to be at: its own general protection fault */
+	movq %rax, %rdi
+	movl $13, %esi
+	xorl %edx, %edx
+	call kernel_exception
+	jmp leave
+
+/* Makes rax the current context: address space, segment bases, FPU. */
+switch_context:
+	movq %rax, %rbx
+	movq %rbx, %gs:CPU_CURRENT
+	leaq R_SIZE(%rbx), %rcx
+	movq %rcx, %gs:CPU_RSP0
+	movq C_ROOT(%rbx), %rcx
+	cmpq %gs:CPU_ROOT, %rcx
+	je 1f
+	movq %rcx, %gs:CPU_ROOT
+	movq %rcx, %cr3
+1:	movl $MSR_FS_BASE, %ecx                 /* always: loading a selector, a program can zero what is there */
+	movl R_FS(%rbx), %eax
+	movl R_FS + 4(%rbx), %edx
+	wrmsr
+	movq R_GS(%rbx), %rax                   /* almost always 0, before and after */
+	movq %rax, %rdx
+	orq %gs:CPU_GS, %rdx
+	jnz switch_gs
+2:	movq %gs:CPU_FPU, %rcx
+	cmpq %rcx, %rbx
+	je 4f
+	movq %rbx, %gs:CPU_FPU
+	cmpb $0, %gs:CPU_XSAVE
+	je switch_fx
+	orl $-1, %eax                           /* all that XCR0 names */
+	orl $-1, %edx
+	testq %rcx, %rcx
+	jz 3f
+	xsave64 C_FPU(%rcx)
+3:	xrstor64 C_FPU(%rbx)
+4:	movq %rbx, %rax
+	jmp leave_current
+
+switch_gs:
+	movq %rax, %gs:CPU_GS
+	movq %rax, %rdx
+	shrq $32, %rdx
+	movl $MSR_KERNEL_GS_BASE, %ecx
+	wrmsr
+	jmp 2b
+
+switch_fx:
+	testq %rcx, %rcx
+	jz 5f
+	fxsave64 C_FPU(%rcx)
+5:	fxrstor64 C_FPU(%rbx)
+	jmp 4b
+
+/* noreturn void arch_leave(struct arch_context *) */
+	.globl arch_leave
+arch_leave:
+	movq %rdi, %rax
+	movq %gs:CPU_STACK, %rsp
+	xorl %ebp, %ebp
+	jmp leave
+
+/* ---- traps --------------------------------------------------------------------------------------------------------------- */
+	.macro trap_stub vector, target=trap_common
+	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 && \vector != 29 && \vector != 30
+	pushq $0                                /* the CPU pushes no error code */
+	.endif
+	pushq $\vector
+	jmp \target
+	.balign TRAP_STUB_SIZE
+	.endm
+
+	.globl trap_stubs, trap_stub_serial, trap_stub_spurious_a, trap_stub_spurious_b, trap_stub_timer, trap_stub_spurious, trap_stub_stray
+	.balign TRAP_STUB_SIZE
+trap_stubs:
+	.set vector, 0
+	.rept VECTOR_STUBS
+	.if vector == 2 || vector == 8 || vector == 18
+	trap_stub vector, trap_ist
+	.else
+	trap_stub vector
+	.endif
+	.set vector, vector + 1
+	.endr
+trap_stub_serial:     trap_stub VECTOR_SERIAL
+trap_stub_spurious_a: trap_stub VECTOR_SPURIOUS_A
+trap_stub_spurious_b: trap_stub VECTOR_SPURIOUS_B
+trap_stub_timer:      trap_stub VECTOR_TIMER
+trap_stub_spurious:   trap_stub VECTOR_SPURIOUS
+trap_stub_stray:      trap_stub VECTOR_STRAY
+
+	.macro push_registers
+	subq $R_VECTOR - R_FS, %rsp             /* fs_base and gs_base stay */
+	pushq %r11
+	pushq %rcx
+	pushq %rbp
+	pushq %rbx
+	pushq %rax
+	pushq %r15
+	pushq %r14
+	pushq %r13
+	pushq %r12
+	pushq %r9
+	pushq %r8
+	pushq %r10
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	.endm
+
+	.balign 64
+trap_common:
+	push_registers
+	testb $3, R_CS(%rsp)
+	jz trap_in_kernel
+	swapgs
+	movq %rsp, %rdi
+	movq %gs:CPU_STACK, %rsp
+	pushq $2                                /* no flag of the user's: AC, DF, NT */
+	popfq
+	xorl %ebp, %ebp
+	call trap_user
+	jmp leave
+
+trap_in_kernel:
+	movq %rsp, %rdi
+	cld
+	call trap_kernel                        /* returns from interrupts only */
+	jmp pop_registers
+
+/* The CPU's block stands above the frame, since %gs may still be the user's. */
+trap_ist:
+	push_registers
+	movl R_SIZE(%rsp), %eax
+	movl R_SIZE + 4(%rsp), %edx
+	movl $MSR_GS_BASE, %ecx
+	wrmsr
+	pushq $2
+	popfq
+	movq %rsp, %rdi
+	call trap_fatal
+	.section .note.GNU-stack, "", @progbits

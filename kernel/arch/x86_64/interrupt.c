@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* interrupt.c: the 8259 pair (COM1 only), the local APIC (timer), and what they note. Interrupts are off in the kernel but in
+ * arch_idle() and arch_preempt_poll(). */
+#include "arch/x86_64/cpu.h"
+
+#define PIC_A 0x20
+#define PIC_B 0xa0
+#define PIC_EOI 0x20
+#define PIC_READ_ISR 0x0b
+#define PIC_SERIAL_ONLY 0xef
+
+#define APIC_PHYS_MASK   0x000ffffffffff000ull
+#define APIC_ENABLE      (1u << 11)
+#define APIC_X2          (1u << 10)
+#define APIC_TPR         0x080u
+#define APIC_EOI         0x0b0u
+#define APIC_SVR         0x0f0u
+#define APIC_LVT_TIMER   0x320u
+#define APIC_LVT_THERMAL 0x330u
+#define APIC_LVT_PERF    0x340u
+#define APIC_LVT_LINT0   0x350u
+#define APIC_LVT_LINT1   0x360u
+#define APIC_LVT_ERROR   0x370u
+#define LVT_MASKED       (1u << 16)
+#define LVT_EXTINT       0x700u
+#define LVT_NMI          0x400u
+
+static bool x2apic;
+
+/* ---- local APIC ----------------------------------------------------------------------------------------------------------- */
+u32 apic_read(u32 reg)
+{
+	return x2apic ? (u32)read_msr(MSR_X2APIC + reg / 16) : *(volatile u32 *)(APIC_WINDOW + reg);
+}
+
+void apic_write(u32 reg, u32 value)
+{
+	if (x2apic)
+		write_msr(MSR_X2APIC + reg / 16, value);
+	else
+		*(volatile u32 *)(APIC_WINDOW + reg) = value;
+}
+
+void apic_init(void)
+{
+	u64 base = read_msr(MSR_APIC_BASE);
+	x2apic = cpuid(1, 0).c >> 21 & 1;
+	write_msr(MSR_APIC_BASE, base | APIC_ENABLE);
+	if (x2apic)
+		write_msr(MSR_APIC_BASE, base | APIC_ENABLE | APIC_X2);
+	apic_write(APIC_TPR, 0);
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	apic_write(APIC_LVT_ERROR, LVT_MASKED | VECTOR_STRAY);
+	apic_write(APIC_LVT_LINT0, LVT_EXTINT);         /* the 8259's line */
+	apic_write(APIC_LVT_LINT1, LVT_NMI);
+	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
+}
+
+/* ---- 8259 ------------------------------------------------------------------------------------------------------------------- */
+static void pic_init(void)
+{
+	static const u8 words[4][2] = {                 /* initialise, vector, wiring, 8086 mode: first and second chip */
+		{ 0x11, 0x11 }, { VECTOR_PIC, VECTOR_PIC + 8 }, { 1 << 2, 2 }, { 1, 1 },
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+		out8(PIC_A + (i != 0), words[i][0]);
+		out8(PIC_B + (i != 0), words[i][1]);
+	}
+	out8(PIC_A + 1, PIC_SERIAL_ONLY);
+	out8(PIC_B + 1, 0xff);
+}
+
+/* Lines 7 and 15 come spuriously too, and are then not in service: no end-of-interrupt, but to the first chip for the second's. */
+static void pic_line7(u16 chip)
+{
+	out8(chip, PIC_READ_ISR);
+	if (in8(chip) & 0x80)
+		out8(chip, PIC_EOI);
+	if (chip == PIC_B)
+		out8(PIC_A, PIC_EOI);
+}
+
+/* ---- both --------------------------------------------------------------------------------------------------------------------- */
+void interrupt_init(void)
+{
+	pic_init();
+	apic_init();
+}
+
+void interrupt_note(u64 vector)
+{
+	struct cpu *cpu = this_cpu();
+	switch (vector) {
+	case VECTOR_TIMER:
+		apic_write(APIC_EOI, 0);
+		if (time_interrupt())
+			cpu->pending |= ARCH_PENDING_TIMER;
+		break;
+	case VECTOR_SERIAL:
+		if (serial_interrupt())
+			cpu->pending |= ARCH_PENDING_CONSOLE;
+		out8(PIC_A, PIC_EOI);
+		break;
+	case VECTOR_SPURIOUS_A: pic_line7(PIC_A); break;
+	case VECTOR_SPURIOUS_B: pic_line7(PIC_B); break;
+	case VECTOR_STRAY: apic_write(APIC_EOI, 0); break;
+	}
+}
+
+unsigned arch_take_pending(void)
+{
+	struct cpu *cpu = this_cpu();
+	unsigned pending = cpu->pending;
+	cpu->pending = 0;
+	return pending;
+}
+
+bool arch_preempt_poll(void)
+{
+	__asm__ volatile ("sti; nop; cli" ::: "memory");
+	return this_cpu()->pending != 0;
+}
+
+void arch_idle(void)
+{
+	struct cpu *cpu = this_cpu();
+	while (!*(volatile unsigned *)&cpu->pending)
+		__asm__ volatile ("sti; hlt; cli" ::: "memory");
+}
