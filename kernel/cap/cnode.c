@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cnode.c: CNodes: trees of frames of slots, free lists, names. See slot.h. Lock: the kernel lock.
+ *
+ * The frame table tells for each frame of slots whose it is and which slots: list.owner is the CNode, list.next the index of its first slot. */
+#include "cap/slot.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+#define INDEX_BITS 9u
+#define FRAME_SLOT_BITS 6u
+
+/* A free slot's place on the free list. */
+static struct list *free_link(struct slot *s) { return (struct list *)&s->open; }
+static struct slot *free_slot(struct list *l) { return container_of(l, struct slot, open); }
+
+u32 slot_index(const struct slot *s)
+{
+	return frame_of(virt_to_phys(s))->list.next + (u32)(((uintptr_t)s & PAGE_MASK) / sizeof(*s));
+}
+
+struct cnode *slot_cnode(const struct slot *s)
+{
+	return (struct cnode *)frame_of(virt_to_phys(s))->list.owner;
+}
+
+/* ---- building ------------------------------------------------------------------------------------------------------------------------ */
+
+static u8 levels_for(u32 slots)
+{
+	if (slots <= SLOTS_PER_FRAME)
+		return 0;
+	return slots <= SLOTS_PER_FRAME << INDEX_BITS ? 1 : 2;
+}
+
+static u32 frames_for(u32 slots)
+{
+	u32 leaves = (slots + SLOTS_PER_FRAME - 1) / SLOTS_PER_FRAME;
+
+	switch (levels_for(slots)) {
+	case 0:  return 1;
+	case 1:  return 1 + leaves;
+	default: return 1 + (leaves >> INDEX_BITS) + leaves;
+	}
+}
+
+sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
+{
+	sys_status_t status;
+	struct cnode *c;
+
+	if (slots < CNODE_MIN_SLOTS || slots > CNODE_MAX_SLOTS || (slots & (slots - 1)))
+		return SYS_ERR_INVALID_ARGS;
+	c = object_create(a, SYS_TYPE_CNODE, &status);
+	if (!c)
+		return status;
+	list_init(&c->free);
+	list_init(&c->threads);
+	status = account_charge(a, frames_for(slots));
+	if (status != SYS_OK) {
+		object_end(&c->object);
+		return status;
+	}
+	c->slots = slots;
+	c->frames = frames_for(slots);
+	c->levels = levels_for(slots);
+	if (c->levels)
+		c->root = frame_alloc_zeroed(FRAME_OBJECT);
+	*out = c;
+	return SYS_OK;
+}
+
+/* Where the frame with this slot is entered: a cell of the last index frame (made here if it is missing), or the root itself. */
+static paddr_t *leaf_cell(struct cnode *c, u32 index)
+{
+	u32 leaf = index >> FRAME_SLOT_BITS;
+	paddr_t *cell = &c->root;
+
+	for (int level = c->levels; level > 0; level--) {
+		if (!*cell)
+			*cell = frame_alloc_zeroed(FRAME_OBJECT);
+		cell = (paddr_t *)phys_to_virt(*cell) + (leaf >> ((level - 1) * INDEX_BITS) & ((1u << INDEX_BITS) - 1));
+	}
+	return cell;
+}
+
+bool cnode_build_step(struct cnode *c)
+{
+	u32 first = c->built, end = MIN(c->slots, first + SLOTS_PER_FRAME);
+	paddr_t *cell;
+	struct slot *slot;
+
+	if (first >= c->slots)
+		return true;
+	cell = leaf_cell(c, first);
+	*cell = frame_alloc_zeroed(FRAME_OBJECT);
+	frame_of(*cell)->list.owner = (u64)c;
+	frame_of(*cell)->list.next = first;
+	slot = phys_to_virt(*cell);
+	for (u32 i = first; i < end; i++, slot++)
+		if (i != 0)
+			list_append(&c->free, free_link(slot));
+	c->built = end;
+	return end == c->slots;
+}
+
+/* ---- finding --------------------------------------------------------------------------------------------------------------------------- */
+
+struct slot *cnode_slot(const struct cnode *c, u32 index)
+{
+	u32 leaf = index >> FRAME_SLOT_BITS;
+	paddr_t frame = c->root;
+
+	if (unlikely(index >= c->built))
+		return NULL;
+	for (int level = c->levels; level > 0; level--)
+		frame = ((paddr_t *)phys_to_virt(frame))[leaf >> ((level - 1) * INDEX_BITS) & ((1u << INDEX_BITS) - 1)];
+	return (struct slot *)phys_to_virt(frame) + (index & (SLOTS_PER_FRAME - 1));
+}
+
+struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
+{
+	struct slot *s = cnode_slot(c, (u32)name);
+
+	if (unlikely(!s || !s->object || s->generation != name >> 32))
+		return NULL;
+	return s;
+}
+
+bool cnode_has_free(const struct cnode *c, u32 count)
+{
+	const struct list *l = &c->free;
+
+	while (count--) {
+		l = l->next;
+		if (l == &c->free)
+			return false;
+	}
+	return true;
+}
+
+sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out, u32 *generation)
+{
+	struct slot *s;
+
+	if (name == SYS_SLOT_ANY) {
+		if (list_empty(&c->free))
+			return SYS_ERR_NO_SLOT;
+		*out = free_slot(c->free.next);
+		*generation = (*out)->generation;
+		return SYS_OK;
+	}
+	if ((u32)name >= c->slots)
+		return SYS_ERR_OUT_OF_RANGE;
+	s = cnode_slot(c, (u32)name);
+	if ((u32)name == 0 || !s || name >> 32 < s->generation || (s->flags & SLOT_RETIRED))
+		return SYS_ERR_INVALID_ARGS;
+	if (s->object)
+		return SYS_ERR_ALREADY_EXISTS;
+	*out = s;
+	*generation = (u32)(name >> 32);
+	return SYS_OK;
+}
+
+/* ---- the slot's own life ------------------------------------------------------------------------------------------------------------- */
+
+/* An endpoint's RECV capabilities are counted: when the last one goes it can never get one back, so it ends. */
+static void count_rights(struct object *o, sys_rights_t rights, int change)
+{
+	if (o->type != SYS_TYPE_ENDPOINT || !(rights & SYS_RIGHT_RECV))
+		return;
+	o->extra += (u32)change;
+	if (o->extra == 0)
+		object_end(o);
+}
+
+static void take_free(struct slot *s, u32 generation)
+{
+	DEBUG_ASSERT(!s->object);
+	list_remove(free_link(s));
+	s->generation = generation;
+}
+
+static void give_free(struct slot *s)
+{
+	s->object = NULL;
+	s->rights = 0;
+	s->badge = 0;
+	s->open = s->close = (struct deriv){ 0, 0 };
+	list_init(free_link(s));
+	if (s->generation == GENERATION_LAST) {
+		s->flags = SLOT_RETIRED;
+		return;
+	}
+	s->flags = 0;
+	s->generation++;
+	list_append(&slot_cnode(s)->free, free_link(s));
+}
+
+void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t rights, u64 badge, struct slot *parent, u16 flags)
+{
+	take_free(s, generation);
+	s->open = s->close = (struct deriv){ 0, 0 };
+	s->object = o;
+	s->rights = (u16)rights;
+	s->badge = badge;
+	s->flags = flags;
+	object_cap(o);
+	count_rights(o, rights, 1);
+	if (parent) {
+		deriv_insert(&parent->open, DERIV_SLOT_OPEN, &s->open, DERIV_SLOT_OPEN);
+		deriv_insert(&s->open, DERIV_SLOT_OPEN, &s->close, DERIV_SLOT_CLOSE);
+	} else {
+		s->open.next = (u64)&s->close | DERIV_SLOT_CLOSE;
+		s->close.prev = (u64)&s->open | DERIV_SLOT_OPEN;
+	}
+}
+
+void slot_clear(struct slot *s)
+{
+	struct object *o = s->object;
+	sys_rights_t rights = s->rights;
+
+	deriv_remove(&s->open);
+	deriv_remove(&s->close);
+	give_free(s);
+	count_rights(o, rights, -1);
+	object_uncap(o);
+}
+
+/* Whoever names `from` as a neighbour names `to` from now on. */
+static void take_place(struct deriv *from, struct deriv *to, enum deriv_kind kind)
+{
+	*to = *from;
+	if (to->prev)
+		deriv_at(to->prev)->next = (u64)to | kind;
+	if (to->next)
+		deriv_at(to->next)->prev = (u64)to | kind;
+}
+
+void slot_move(struct slot *src, struct slot *dst, u32 generation)
+{
+	take_free(dst, generation);
+	dst->object = src->object;
+	dst->rights = src->rights;
+	dst->badge = src->badge;
+	dst->flags = src->flags;
+	take_place(&src->open, &dst->open, DERIV_SLOT_OPEN);
+	take_place(&src->close, &dst->close, DERIV_SLOT_CLOSE);
+	give_free(src);
+}
+
+bool slot_derived(const struct slot *s)
+{
+	return deriv_at(s->close.prev) != &s->open;
+}
+
+/* ---- CSpaces ---------------------------------------------------------------------------------------------------------------------------- */
+
+void cnode_set_cspace(struct thread *t, struct cnode *c)
+{
+	list_remove(&t->in_cspace);
+	t->cspace = c;
+	if (c)
+		list_append(&c->threads, &t->in_cspace);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Deletes the capabilities of the last frame that is laid out, then gives the frame back. A capability under revoke is finished first. */
+static bool clear_last_frame(struct cnode *c)
+{
+	u32 first = (c->built - 1) & ~(SLOTS_PER_FRAME - 1);
+	paddr_t *cell = leaf_cell(c, first);
+	struct slot *slot = phys_to_virt(*cell);
+
+	for (u32 i = 0; first + i < c->built; i++) {
+		if (slot[i].object && cap_delete(&slot[i]) == VM_AGAIN)
+			return false;
+		if (first + i != 0)
+			list_remove(free_link(&slot[i]));
+	}
+	frame_free(*cell);
+	*cell = 0;
+	c->built = first;
+	return true;
+}
+
+static void free_index(paddr_t frame, int level)
+{
+	paddr_t *cell = phys_to_virt(frame);
+
+	if (level > 1)
+		for (u32 i = 0; i < 1u << INDEX_BITS; i++)
+			if (cell[i])
+				frame_free(cell[i]);
+	frame_free(frame);
+}
+
+static bool cnode_reap(struct object *o)
+{
+	struct cnode *c = (struct cnode *)o;
+
+	if (!list_empty(&c->threads)) {
+		cnode_set_cspace(list_first(&c->threads, struct thread, in_cspace), NULL);
+		return false;
+	}
+	if (c->built) {
+		clear_last_frame(c);
+		return false;
+	}
+	if (c->levels && c->root)
+		free_index(c->root, c->levels);
+	c->root = 0;
+	account_uncharge(c->object.account, c->frames);
+	c->frames = 0;
+	return true;
+}
+
+const struct object_type cnode_type = { .name = "cnode", .size = sizeof(struct cnode), .caps_gone = object_end, .reap = cnode_reap };
+
+void cnode_check(const struct cnode *c)
+{
+	u32 used = 0, free = 0;
+
+	for (u32 i = 1; i < c->built; i++) {
+		struct slot *s = cnode_slot(c, i);
+
+		ASSERT(slot_cnode(s) == c && slot_index(s) == i);
+		if (!s->object)
+			continue;
+		used++;
+		ASSERT(s->object->caps > 0);
+		ASSERT(deriv_at(s->open.next)->prev == ((u64)&s->open | DERIV_SLOT_OPEN));
+		ASSERT(deriv_at(s->close.prev)->next == ((u64)&s->close | DERIV_SLOT_CLOSE));
+	}
+	list_each(l, &c->free) {
+		ASSERT(free_slot(l)->object == NULL);
+		free++;
+	}
+	ASSERT(used + free <= c->built);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* derive.c: delete, revoke and move: what goes when a capability goes. See slot.h. Lock: the kernel lock.
+ *
+ * Revoke takes, from the end backwards, what stands right before the capability's own closing entry: a slot's closing entry (that slot is deleted as
+ * an inner one: its children stay, and come next), or a leaf (a mapping: it is ended). Each is one bounded step. */
+#include "cap/slot.h"
+#include "lib/assert.h"
+#include "sched/sched.h"
+#include "vm/mapping.h"
+
+/* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. */
+#define REVOKE_STEPS 8u
+
+/* One step. True: nothing stands below s any more. */
+static bool revoke_step(struct slot *s)
+{
+	struct deriv *last = deriv_at(s->close.prev);
+
+	switch (deriv_kind_of(s->close.prev)) {
+	case DERIV_SLOT_OPEN:
+		DEBUG_ASSERT(last == &s->open);
+		return true;
+	case DERIV_SLOT_CLOSE:
+		slot_clear(container_of(last, struct slot, close));
+		return false;
+	case DERIV_MAPPING:
+		mapping_end(container_of(last, struct mapping, deriv));
+		return false;
+	case DERIV_VIEW:
+		break;
+	}
+	panic("derivation entry %p has no kind that can be revoked", (void *)last);
+}
+
+/* A revoke that destroyed its own caller stops: nobody is there to go on, and the slot may go next. */
+static bool caller_gone(void)
+{
+	return cpu.current && cpu.current->state == SYS_THREAD_EXITED;
+}
+
+/* All descendants, in steps: SYS_OK or VM_AGAIN. */
+static sys_status_t revoke(struct slot *s)
+{
+	s->flags |= SLOT_REVOKING;
+	for (unsigned step = 0; !revoke_step(s); step++)
+		if (caller_gone() || (step >= REVOKE_STEPS && arch_preempt_poll()))
+			return VM_AGAIN;
+	s->flags &= (u16)~SLOT_REVOKING;
+	return SYS_OK;
+}
+
+/* The account's objects, when no capability to them is left: SYS_OK or VM_AGAIN. It is open and empty afterwards, unless it ended
+ * itself meanwhile: the slot that named it may have been in a CNode of its own. */
+static sys_status_t sweep(struct account *a)
+{
+	sys_status_t status = SYS_OK;
+
+	object_ref(&a->object);
+	while (status == SYS_OK && !account_sweep_step(a))
+		if (caller_gone() || arch_preempt_poll())
+			status = VM_AGAIN;
+	if (status == SYS_OK && !object_dying(&a->object))
+		a->closed = false;
+	object_unref(&a->object);
+	return status;
+}
+
+sys_status_t cap_revoke(struct slot *s)
+{
+	struct object *o = s->object;
+	bool account = o->type == SYS_TYPE_UNTYPED && (s->flags & SLOT_FIRST);
+	sys_status_t status;
+
+	if (account)
+		((struct account *)o)->closed = true;
+	status = revoke(s);
+	if (status != SYS_OK)
+		return status;
+	if (account && !object_dying(o) && sweep((struct account *)o) != SYS_OK)
+		return VM_AGAIN;
+	return SYS_OK;
+}
+
+/* Deleting an account's last capability revokes what was made with it first; the account's own end then sweeps it. */
+sys_status_t cap_delete(struct slot *s)
+{
+	struct object *o = s->object;
+	bool last_of_account = o->type == SYS_TYPE_UNTYPED && o->caps == 1;
+
+	if (last_of_account)
+		((struct account *)o)->closed = true;
+	if (last_of_account || (s->flags & SLOT_REVOKING)) {
+		sys_status_t status = revoke(s);
+
+		if (status != SYS_OK)
+			return status;
+	}
+	/* COMMIT */
+	slot_clear(s);
+	return SYS_OK;
+}
+
+sys_status_t cap_move(struct slot *src, struct cnode *to, sys_cap_t name, struct slot **out)
+{
+	struct slot *dst;
+	u32 generation;
+	sys_status_t status = cnode_free_slot(to, name, &dst, &generation);
+
+	if (status != SYS_OK)
+		return status;
+	if (src->flags & SLOT_REVOKING) {
+		status = revoke(src);
+		if (status != SYS_OK)
+			return status;
+	}
+	/* COMMIT */
+	slot_move(src, dst, generation);
+	*out = dst;
+	return SYS_OK;
+}
+
+/* ---- walker --------------------------------------------------------------------------------------------------------------------------- */
+
+static void check_link(const struct deriv *d, enum deriv_kind kind)
+{
+	if (d->next)
+		ASSERT(deriv_at(d->next)->prev == ((u64)d | kind));
+	if (d->prev)
+		ASSERT(deriv_at(d->prev)->next == ((u64)d | kind));
+}
+
+/* Walks from the slot's opening to its closing entry with a stack of the slots that are open, and compares each one's rights with those of the
+ * slot that encloses it, where both name the same object. EXECUTE comes from a resource and is left out. */
+void deriv_check(const struct slot *first)
+{
+	const struct slot *stack[1024];
+	u32 depth = 0;
+	u64 link = (u64)&first->open | DERIV_SLOT_OPEN;
+
+	do {
+		const struct deriv *d = deriv_at(link);
+
+		check_link(d, deriv_kind_of(link));
+		if (deriv_kind_of(link) == DERIV_SLOT_OPEN) {
+			const struct slot *s = container_of(d, struct slot, open);
+
+			ASSERT(s->object != NULL && depth < ARRAY_LEN(stack));
+			if (depth && stack[depth - 1]->object == s->object)
+				ASSERT((s->rights & ~stack[depth - 1]->rights & ~SYS_RIGHT_EXECUTE) == 0);
+			stack[depth++] = s;
+		} else if (deriv_kind_of(link) == DERIV_SLOT_CLOSE) {
+			ASSERT(depth > 0 && stack[depth - 1] == container_of(d, struct slot, close));
+			depth--;
+		}
+		link = d->next;
+	} while (depth > 0);
+}

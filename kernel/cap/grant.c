@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* grant.c: capabilities in messages, and the layers' hooks. A message names its capabilities; they stay in the sender's slots until the hand-over, where
+ * each name and its GRANT right are looked at again. Lock: the kernel lock. */
+#include "cap/slot.h"
+#include "ipc/ipc.h"
+#include "lib/assert.h"
+
+/* The slot of a capability that t may give away. */
+static sys_status_t grantable(const struct thread *t, sys_cap_t name, struct slot **out)
+{
+	struct slot *s = t->cspace && !object_dying(&t->cspace->object) ? cnode_lookup(t->cspace, name) : NULL;
+
+	if (!s)
+		return SYS_ERR_BAD_CAP;
+	if (!(s->rights & SYS_RIGHT_GRANT))
+		return SYS_ERR_ACCESS_DENIED;
+	*out = s;
+	return SYS_OK;
+}
+
+/* The same capability twice cannot move twice. */
+static sys_status_t caps_check(struct thread *t, const sys_cap_t *name, u32 count)
+{
+	struct slot *s;
+
+	for (u32 i = 0; i < count; i++) {
+		sys_status_t status = grantable(t, name[i], &s);
+
+		if (status != SYS_OK)
+			return status;
+		for (u32 j = 0; j < i; j++)
+			if (name[i] == name[j])
+				return SYS_ERR_INVALID_ARGS;
+	}
+	return SYS_OK;
+}
+
+/* A capability under revoke goes nowhere: its revoke deletes it or its parent's does; to the sender it is gone. */
+static sys_status_t caps_move(struct thread *from, struct thread *to, u32 count)
+{
+	struct slot *src[SYS_MSG_CAPS], *dst;
+	sys_status_t status;
+	u32 generation;
+
+	status = caps_check(from, from->cap, count);
+	if (status != SYS_OK)
+		return status;
+	if (!to->cspace || object_dying(&to->cspace->object) || !cnode_has_free(to->cspace, count))
+		return SYS_ERR_NO_SLOT;
+	for (u32 i = 0; i < count; i++) {
+		grantable(from, from->cap[i], &src[i]);
+		if (src[i]->flags & SLOT_REVOKING)
+			return SYS_ERR_BAD_CAP;
+	}
+	/* COMMIT */
+	for (u32 i = 0; i < count; i++) {
+		status = cnode_free_slot(to->cspace, SYS_SLOT_ANY, &dst, &generation);
+		ASSERT(status == SYS_OK);
+		slot_move(src[i], dst, generation);
+		to->cap[i] = slot_cap(dst);
+	}
+	return SYS_OK;
+}
+
+static void cspace_left(struct thread *t)
+{
+	cnode_set_cspace(t, NULL);
+}
+
+void cap_boot(void)
+{
+	object_type_set(SYS_TYPE_CNODE, &cnode_type);
+	ipc_hooks = (struct ipc_hooks){ caps_check, caps_move, cspace_left };
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* slot.h: capabilities: slots, the CNodes that hold them, and how one comes from another.
+ *
+ * A capability is a slot: object, rights, badge, and two entries in the derivation list (mem/object.h). Everything between a slot's opening and closing
+ * entry was derived from it:
+ *
+ *     untyped( endpoint( copy( ) minted( mapping ) ) vmo( ) )        one list, read from left to right
+ *
+ * Insertion behind an opening entry, removal of an inner capability (its children fall to its parent) and move are O(1). Revoke removes what stands
+ * before its own closing entry, again and again.
+ *
+ * A CNode is a tree of frames of 64 slots. Free slots are on one list, oldest first, and keep their next generation; a slot at its last generation
+ * retires. Slot 0 is never used. A CNode holds itself weakly: its threads have back links.
+ *
+ * Rules: rights of a child are a subset of its parent's. A slot under revoke is marked; who meets the mark does revoke steps first.
+ * Lock: the kernel lock.
+ */
+#pragma once
+#include "sched/thread.h"
+
+enum slot_flags {
+	SLOT_FIRST = 1,                 /* the first capability of its object: made with it */
+	SLOT_REVOKING = 2,              /* somebody revokes below it */
+	SLOT_RETIRED = 4,               /* its last generation was used */
+};
+
+struct slot {
+	struct object *object;          /* NULL: free */
+	u32 generation;
+	u16 rights;
+	u16 flags;
+	u64 badge;
+	struct deriv open, close;       /* free: open links the CNode's list of free slots */
+	u64 spare;                      /* with badge, which windows on a VMO do not use: links of an object's own slots, when SLICE and REFERENCE need them */
+};
+_Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
+
+#define SLOTS_PER_FRAME 64u
+#define CNODE_MAX_SLOTS (1u << 20)
+#define CNODE_MIN_SLOTS 16u
+#define GENERATION_LAST UINT32_MAX
+
+struct cnode {
+	struct object object;
+	u32 slots, frames;              /* frames: all of its own, charged to its account */
+	u32 built;                      /* slots that are laid out so far; == slots when finished */
+	u8 levels;                      /* index frames on the way to a slot frame: 0 to 2 */
+	paddr_t root;
+	struct list free;               /* by slot.open, see free_link() */
+	struct list threads;            /* whose CSpace it is */
+};
+extern const struct object_type cnode_type;
+
+static inline sys_cap_t slot_name(u32 index, u32 generation) { return index | (u64)generation << 32; }
+u32 slot_index(const struct slot *s);
+struct cnode *slot_cnode(const struct slot *s);
+static inline sys_cap_t slot_cap(const struct slot *s) { return slot_name(slot_index(s), s->generation); }
+
+/* ---- CNodes ------------------------------------------------------------------------------------------------------------------------ */
+
+/* INVALID_ARGS (not a power of two, out of bounds), NO_MEMORY, BAD_STATE. The CNode is charged whole, laid out by cnode_build_step. */
+sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out);
+bool cnode_build_step(struct cnode *c);                         /* one frame; true: finished */
+struct slot *cnode_slot(const struct cnode *c, u32 index);      /* NULL: past the end or not laid out */
+/* The slot that this name names: NULL when there is none (BAD_CAP). */
+struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name);
+/* A free slot for a destination: SYS_SLOT_ANY or a full name. NO_SLOT, OUT_OF_RANGE, INVALID_ARGS (slot 0, a generation below the slot's), ALREADY_EXISTS.
+ * Changes nothing: slot_fill takes it. *generation: what the capability's name will carry. */
+sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out, u32 *generation);
+bool cnode_has_free(const struct cnode *c, u32 count);
+void cnode_set_cspace(struct thread *t, struct cnode *c);       /* NULL: none */
+void cnode_check(const struct cnode *c);
+
+/* ---- capabilities ------------------------------------------------------------------------------------------------------------------ */
+
+/* COMMIT of every creation: names `o` in the free slot, below `parent` (NULL: it stands alone, at boot). */
+void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t rights, u64 badge, struct slot *parent, u16 flags);
+/* Takes the capability out of its slot: its children fall to its parent. O(1). */
+void slot_clear(struct slot *s);
+/* dst (free) takes the place of src, which is cleared. O(1). */
+void slot_move(struct slot *src, struct slot *dst, u32 generation);
+bool slot_derived(const struct slot *s);                        /* something stands below it */
+
+/* The calls' work; statuses as the table declares them, or VM_AGAIN. */
+sys_status_t cap_delete(struct slot *s);
+sys_status_t cap_revoke(struct slot *s);
+sys_status_t cap_move(struct slot *src, struct cnode *to, sys_cap_t name, struct slot **out);
+
+void cap_boot(void);
+void deriv_check(const struct slot *first);                     /* walker: the Euler list from this slot on is well nested, rights shrink */

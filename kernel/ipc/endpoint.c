@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* endpoint.c: the life and the end of endpoints, reply objects and notifications, and what is bound to them. See ipc.h.
+ * Whatever stands on a list here when its object ends is told, one a step. Lock: the kernel lock. */
+#include "ipc/message.h"
+#include "lib/assert.h"
+
+/* ---- endpoints --------------------------------------------------------------------------------------------------------------------------- */
+
+void endpoint_init(struct endpoint *e)
+{
+	pqueue_init(&e->senders);
+	pqueue_init(&e->receivers);
+	list_init(&e->fault_threads);
+	list_init(&e->pagers);
+}
+
+static void drop_sender(struct pqueue_node *n)
+{
+	struct thread *t;
+
+	if (n->kind == QUEUE_PAGER)
+		return pqueue_remove(n);
+	t = container_of(n, struct thread, queue);
+	if (t->wait == WAIT_FAULT)
+		thread_exit(t, t->fault_code);
+	else
+		thread_complete(t, SYS_ERR_PEER_CLOSED);
+}
+
+static void unbind_pager(struct pager *p)
+{
+	pqueue_remove(&p->above);
+	list_remove(&p->endpoint_link);
+	p->endpoint = NULL;
+}
+
+static void leave_fault_endpoint(struct thread *t)
+{
+	list_remove(&t->in_fault_endpoint);
+	t->fault_endpoint = NULL;
+}
+
+static bool endpoint_reap(struct object *o)
+{
+	struct endpoint *e = (struct endpoint *)o;
+	struct pager *p;
+
+	if (!pqueue_empty(&e->senders))
+		return drop_sender(pqueue_first(&e->senders)), false;
+	if (!pqueue_empty(&e->receivers))
+		return thread_complete(container_of(pqueue_first(&e->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED), false;
+	if (!list_empty(&e->fault_threads))
+		return leave_fault_endpoint(list_first(&e->fault_threads, struct thread, in_fault_endpoint)), false;
+	p = list_first(&e->pagers, struct pager, endpoint_link);
+	if (!p)
+		return true;
+	if (!pqueue_empty(&p->receivers)) {
+		thread_complete(container_of(pqueue_first(&p->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED);
+		return false;
+	}
+	unbind_pager(p);
+	pager_kill(p);
+	return false;
+}
+
+const struct object_type endpoint_type = { .name = "endpoint", .size = sizeof(struct endpoint), .reap = endpoint_reap };
+
+void ipc_set_fault_endpoint(struct thread *t, struct endpoint *ep, u64 badge)
+{
+	if (t->fault_endpoint)
+		leave_fault_endpoint(t);
+	t->fault_endpoint = ep;
+	t->fault_badge = badge;
+	if (ep)
+		list_append(&ep->fault_threads, &t->in_fault_endpoint);
+}
+
+void ipc_bind_pager(struct pager *p, struct endpoint *ep, u64 badge)
+{
+	p->endpoint = ep;
+	p->badge = badge;
+	p->above.kind = QUEUE_PAGER;
+	list_append(&ep->pagers, &p->endpoint_link);
+}
+
+/* A pager ends: it leaves its endpoint, and those who wait in pager_recv are told. One a step (vm's reap of the pager calls this). */
+static bool pager_ended_step(struct pager *p)
+{
+	if (p->endpoint)
+		unbind_pager(p);
+	if (pqueue_empty(&p->receivers))
+		return true;
+	thread_complete(container_of(pqueue_first(&p->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED);
+	return false;
+}
+
+void endpoint_check(const struct endpoint *e)
+{
+	list_each(link, &e->senders.all) {
+		const struct pqueue_node *n = container_of(link, struct pqueue_node, all);
+		const struct thread *t = container_of(n, struct thread, queue);
+
+		ASSERT(n->kind == QUEUE_PAGER || t->wait == WAIT_SEND || t->wait == WAIT_CALL || t->wait == WAIT_FAULT);
+	}
+	list_each(link, &e->receivers.all) {
+		const struct thread *t = container_of(container_of(link, struct pqueue_node, all), struct thread, queue);
+
+		ASSERT(t->wait == WAIT_RECV && t->waits_on == &e->receivers);
+		ASSERT(pqueue_empty(&e->senders));
+	}
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void reply_ended(struct object *o)
+{
+	struct reply *r = (struct reply *)o;
+	struct thread *caller = r->caller;
+
+	if (r->receiver)
+		r->receiver->reply = NULL;
+	r->receiver = NULL;
+	if (!caller)
+		return;
+	if (caller->wait == WAIT_FAULT)
+		thread_exit(caller, SYS_ERR_CANCELED);
+	else
+		thread_complete(caller, SYS_ERR_PEER_CLOSED);
+}
+
+const struct object_type reply_type = { .name = "reply", .size = sizeof(struct reply), .ended = reply_ended };
+
+/* t stops waiting: it is no longer a caller that somebody may answer, nor a receiver that offers. */
+static void left(struct thread *t)
+{
+	struct reply *r = t->reply;
+
+	t->reply = NULL;
+	if (r->caller == t)
+		r->caller = NULL;
+	if (r->receiver == t)
+		r->receiver = NULL;
+}
+
+/* ---- notifications ------------------------------------------------------------------------------------------------------------------------ */
+
+void notification_init(struct notification *n)
+{
+	pqueue_init(&n->waiters);
+}
+
+void notification_signal(struct notification *n, u64 bits)
+{
+	struct pqueue_node *first = pqueue_first(&n->waiters);
+	struct thread *t;
+
+	n->bits |= bits;
+	if (!first || !n->bits)
+		return;
+	t = container_of(first, struct thread, queue);
+	thread_complete(t, SYS_OK);
+	t->context.regs.rdx = n->bits;
+	n->bits = 0;
+}
+
+int notification_wait(struct thread *t, struct notification *n, i64 deadline)
+{
+	if (n->bits) {
+		t->context.regs.rdx = n->bits;
+		n->bits = 0;
+		return SYS_OK;
+	}
+	if (deadline != SYS_TIME_INFINITE && deadline <= arch_now())
+		return SYS_ERR_TIMED_OUT;
+	return thread_block(t, WAIT_NOTIFICATION, &n->waiters, deadline, true);
+}
+
+static bool notification_reap(struct object *o)
+{
+	struct notification *n = (struct notification *)o;
+	struct pqueue_node *first = pqueue_first(&n->waiters);
+
+	if (!first)
+		return true;
+	thread_complete(container_of(first, struct thread, queue), SYS_ERR_PEER_CLOSED);
+	return false;
+}
+
+const struct object_type notification_type = {
+	.name = "notification", .size = sizeof(struct notification), .reap = notification_reap,
+};
+
+/* ---- boot --------------------------------------------------------------------------------------------------------------------------------- */
+
+static void gone(struct thread *t)
+{
+	if (t->fault_endpoint)
+		leave_fault_endpoint(t);
+	ipc_hooks.cspace_left(t);
+}
+
+static void page_failed(struct thread *t, sys_status_t status)
+{
+	u64 word[4] = { t->page.va, t->page.access, t->context.regs.rip, (u64)(i64)status };
+
+	ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
+}
+
+void ipc_boot(void)
+{
+	object_type_set(SYS_TYPE_ENDPOINT, &endpoint_type);
+	object_type_set(SYS_TYPE_REPLY, &reply_type);
+	object_type_set(SYS_TYPE_NOTIFICATION, &notification_type);
+	thread_hooks.gone = gone;
+	thread_hooks.left = left;
+	thread_hooks.page_failed = page_failed;
+	thread_hooks.finish = message_finish;
+	vm_hooks.pager_ready = message_pager_ready;
+	vm_hooks.pager_ended = pager_ended_step;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* message.c: sending, receiving and replying. See ipc.h. Lock: the kernel lock.
+ *
+ * Registers of a call that sends: r8 label, r9 header, r12 to r15 words; the same on the way out of a receive, with the badge in rdx.
+ * A waiting thread's registers still hold its call's arguments, so a receiver's `accept` is read from its r9.
+ */
+#include "ipc/message.h"
+
+#include "lib/assert.h"
+
+struct ipc_hooks ipc_hooks;
+
+#define WORDS_AT (offsetof(sys_msg_t, word) + 4 * sizeof(u64))
+#define CAPS_AT  offsetof(sys_msg_t, cap)
+
+/* ---- taking a message from the sender's memory -------------------------------------------------------------------------------------- */
+
+/* What a vm call said, in terms of a syscall: waiting for a page is a wait of this thread. */
+static int wait_for_page(struct thread *t, sys_status_t status)
+{
+	if (status != SYS_ERR_SHOULD_WAIT)
+		return status;
+	t->page_requests++;
+	return thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+}
+
+static sys_status_t copy_part(struct thread *t, void *to, vaddr_t from, u64 len)
+{
+	u64 done = 0;
+
+	return len ? space_copy_in(t->space, to, from, len, &done, t->retries, &t->page) : SYS_OK;
+}
+
+/* Fetches what did not come in registers: SYS_OK, INVALID_ARGS, BAD_ADDRESS, BAD_CAP, ACCESS_DENIED, or it waits. */
+static int fetch(struct thread *t, vaddr_t msg)
+{
+	u64 header = t->context.regs.r9;
+	u32 words = header_words(header), caps = header_caps(header);
+	sys_status_t status;
+
+	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
+		return SYS_ERR_INVALID_ARGS;
+	if (likely(words <= 4 && caps == 0))
+		return SYS_OK;
+	status = copy_part(t, t->word, msg + WORDS_AT, words > 4 ? (words - 4) * sizeof(u64) : 0);
+	if (status == SYS_OK)
+		status = copy_part(t, t->cap, msg + CAPS_AT, caps * sizeof(sys_cap_t));
+	if (status == SYS_OK && caps)
+		status = ipc_hooks.caps_check(t, t->cap, caps);
+	return wait_for_page(t, status);
+}
+
+/* ---- the hand-over ------------------------------------------------------------------------------------------------------------------- */
+
+static void copy_words(struct thread *to, const struct thread *from, u32 words)
+{
+	for (u32 i = 0; i + 4 < words; i++)
+		to->word[i] = from->word[i];
+}
+
+/* Puts a message into the registers of `to`, whose call is over. */
+static void put_registers(struct thread *to, u64 badge, u64 label, u64 header, const u64 *word)
+{
+	struct regs *r = &to->context.regs;
+
+	r->rdx = badge;
+	r->r8 = label;
+	r->r9 = header;
+	r->r12 = word[0];
+	r->r13 = word[1];
+	r->r14 = word[2];
+	r->r15 = word[3];
+}
+
+/* Ends the receiving call of `to`, which waits or (in its own call) runs. */
+static void end_call(struct thread *to)
+{
+	if (to->state == SYS_THREAD_WAITING)
+		thread_complete(to, SYS_OK);
+	else
+		to->context.regs.rax = SYS_OK;
+}
+
+/* Passes the sender's message to `to`. An error is the sender's and nothing has moved. */
+static sys_status_t hand_over(struct thread *from, struct thread *to, u64 badge)
+{
+	const struct regs *r = &from->context.regs;
+	u32 words = header_words(r->r9), caps = header_caps(r->r9);
+
+	if (unlikely(caps)) {
+		sys_status_t status;
+
+		if (caps > header_accept(to->context.regs.r9))
+			return SYS_ERR_BUFFER_TOO_SMALL;
+		status = ipc_hooks.caps_move(from, to, caps);
+		if (status != SYS_OK)
+			return status;
+	}
+	/* COMMIT */
+	end_call(to);
+	if (unlikely(words > 4 || caps)) {
+		copy_words(to, from, words);
+		to->finish = true;
+	}
+	put_registers(to, badge, r->r8, header_make(words, caps), &r->r12);
+	return SYS_OK;
+}
+
+/* `caller` waits for a reply from now on, or, when the receiver offers none, is told so. */
+static void await_reply(struct thread *caller, struct reply *reply)
+{
+	bool fault = caller->wait == WAIT_FAULT;
+
+	if (unlikely(!reply)) {
+		if (fault)
+			return thread_exit(caller, SYS_ERR_CANCELED);
+		return thread_complete(caller, SYS_ERR_PEER_CLOSED);
+	}
+	pqueue_remove(&caller->queue);
+	caller->waits_on = NULL;
+	if (!fault)
+		caller->wait = WAIT_REPLY;
+	caller->reply = reply;
+	reply->caller = caller;
+}
+
+static void put_fault(struct thread *faulter, struct thread *to)
+{
+	end_call(to);
+	put_registers(to, faulter->fault_badge, faulter->fault_label, header_make(faulter->fault_words, 0), faulter->fault_word);
+}
+
+static void put_request(struct pager *p, struct thread *to)
+{
+	sys_pager_request_t request;
+	bool taken = pager_take(p, &request);
+
+	ASSERT(taken);
+	end_call(to);
+	put_registers(to, p->badge, SYS_PAGER_READ + request.type, header_make(4, 0),
+	              (u64[]){ request.key, request.offset, request.length, request.access });
+}
+
+/* ---- send, call ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool past(i64 deadline)
+{
+	return deadline != SYS_TIME_INFINITE && deadline <= arch_now();
+}
+
+static int queue_sender(struct thread *t, struct endpoint *ep, u64 badge, i64 deadline, bool call)
+{
+	t->badge = badge;
+	t->queue.kind = QUEUE_THREAD;
+	return thread_block(t, call ? WAIT_CALL : WAIT_SEND, &ep->senders, deadline, true);
+}
+
+int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 deadline, bool call)
+{
+	int status = fetch(t, msg);
+	struct pqueue_node *first;
+	struct thread *to;
+	struct reply *reply;
+
+	if (unlikely(status != SYS_OK))
+		return status;
+	if (unlikely(call && past(deadline)))
+		return t->retries ? SYS_ERR_TIMED_OUT : SYS_ERR_INVALID_ARGS;
+	if (unlikely(object_dying(&ep->object)))
+		return SYS_ERR_PEER_CLOSED;
+	t->message = msg;
+	first = pqueue_first(&ep->receivers);
+	if (!first)
+		return past(deadline) ? SYS_ERR_TIMED_OUT : queue_sender(t, ep, badge, deadline, call);
+	to = container_of(first, struct thread, queue);
+	reply = to->reply;
+	status = hand_over(t, to, badge);
+	if (status != SYS_OK || !call)
+		return status;
+	thread_block(t, WAIT_CALL, NULL, deadline, true);
+	await_reply(t, reply);
+	return CALL_BLOCKED;
+}
+
+/* ---- receive ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* Takes the first sender's message for t. False: that sender could not deliver and has been told. */
+static bool receive_first(struct thread *t, struct pqueue_node *first, struct reply *reply)
+{
+	struct thread *from;
+	sys_status_t status;
+
+	if (first->kind == QUEUE_PAGER) {
+		put_request(container_of(first, struct pager, above), t);
+		return true;
+	}
+	from = container_of(first, struct thread, queue);
+	if (from->wait == WAIT_FAULT) {
+		put_fault(from, t);
+		await_reply(from, reply);
+		return true;
+	}
+	status = hand_over(from, t, from->badge);
+	if (status != SYS_OK || from->wait == WAIT_SEND)
+		thread_complete(from, status);
+	else
+		await_reply(from, reply);
+	return status == SYS_OK;
+}
+
+int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, vaddr_t msg, i64 deadline)
+{
+	struct pqueue_node *first;
+
+	if (unlikely(header_accept(t->context.regs.r9) > SYS_MSG_CAPS))
+		return SYS_ERR_INVALID_ARGS;
+	if (unlikely(reply && (reply->caller || reply->receiver)))
+		return SYS_ERR_BAD_STATE;
+	if (unlikely(object_dying(&ep->object)))
+		return SYS_ERR_PEER_CLOSED;
+	t->message = msg;
+	while ((first = pqueue_first(&ep->senders)) != NULL) {
+		if (receive_first(t, first, reply))
+			return CALL_DONE;
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+	}
+	if (past(deadline))
+		return SYS_ERR_TIMED_OUT;
+	if (reply) {
+		reply->receiver = t;
+		t->reply = reply;
+	}
+	return thread_block(t, WAIT_RECV, &ep->receivers, deadline, true);
+}
+
+/* ---- reply ------------------------------------------------------------------------------------------------------------------------------- */
+
+int ipc_reply(struct thread *t, struct reply *reply, vaddr_t msg)
+{
+	int status = fetch(t, msg);
+	struct thread *caller = reply->caller;
+
+	if (unlikely(status != SYS_OK))
+		return status;
+	if (unlikely(!caller))
+		return SYS_ERR_BAD_STATE;
+	if (likely(caller->wait == WAIT_REPLY))
+		return hand_over(t, caller, 0);
+	if (header_caps(t->context.regs.r9))
+		return SYS_ERR_BUFFER_TOO_SMALL;
+	thread_wake(caller);            /* a fault: go on where it was */
+	return SYS_OK;
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void queue_fault(struct thread *t)
+{
+	t->state = SYS_THREAD_WAITING;
+	t->wait = WAIT_FAULT;
+	t->in_call = false;
+	t->waits_on = &t->fault_endpoint->senders;
+	t->queue.kind = QUEUE_THREAD;
+	pqueue_insert(t->waits_on, &t->queue, t->priority);
+	cpu.resched = true;
+}
+
+void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code)
+{
+	struct pqueue_node *first;
+	struct thread *to;
+	struct reply *reply;
+
+	if (!t->fault_endpoint || object_dying(&t->fault_endpoint->object))
+		return thread_exit(t, code);
+	t->fault_label = label;
+	t->fault_words = words;
+	t->fault_code = code;
+	for (u32 i = 0; i < 4; i++)
+		t->fault_word[i] = i < words ? word[i] : 0;
+	if (list_on(&t->run))
+		sched_dequeue(t);
+	queue_fault(t);
+	first = pqueue_first(&t->fault_endpoint->receivers);
+	if (!first)
+		return;
+	to = container_of(first, struct thread, queue);
+	reply = to->reply;
+	put_fault(t, to);
+	await_reply(t, reply);
+}
+
+/* ---- the receiver's own copy-out ------------------------------------------------------------------------------------------------------ */
+
+static sys_status_t copy_out(struct thread *t)
+{
+	u64 header = t->context.regs.r9, done = 0;
+	u32 words = header_words(header), caps = header_caps(header);
+	sys_status_t status = SYS_OK;
+
+	if (words > 4)
+		status = space_copy_out(t->space, t->message + WORDS_AT, t->word, (words - 4) * sizeof(u64), &done, t->retries, &t->page);
+	done = 0;
+	if (status == SYS_OK && caps)
+		status = space_copy_out(t->space, t->message + CAPS_AT, t->cap, caps * sizeof(sys_cap_t), &done, t->retries, &t->page);
+	return status;
+}
+
+/* True: t can go to user mode now. */
+bool message_finish(struct thread *t)
+{
+	sys_status_t status = copy_out(t);
+
+	if (status == VM_AGAIN) {
+		t->retries++;
+		return false;
+	}
+	if (status == SYS_ERR_SHOULD_WAIT) {
+		t->page_requests++;
+		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+		return false;
+	}
+	t->finish = false;
+	t->retries = 0;
+	if (status != SYS_OK)
+		t->context.regs.rax = (u64)(i64)status;
+	return true;
+}
+
+/* ---- pagers on endpoints ------------------------------------------------------------------------------------------------------------------ */
+
+static struct thread *waiting(struct pqueue *q)
+{
+	struct pqueue_node *first = pqueue_first(q);
+
+	return first ? container_of(first, struct thread, queue) : NULL;
+}
+
+/* Who of the endpoint's receivers and the pager's own stands first: by priority, then arrival. */
+static struct thread *best_receiver(struct pager *p)
+{
+	struct thread *own = waiting(&p->receivers);
+	struct thread *any = p->endpoint ? waiting(&((struct endpoint *)p->endpoint)->receivers) : NULL;
+
+	if (!own || !any)
+		return own ? own : any;
+	if (own->priority != any->priority)
+		return own->priority > any->priority ? own : any;
+	return own->arrival < any->arrival ? own : any;
+}
+
+/* The pager's queue changed: hand its first requests to who waits for them, then stand on the endpoint for the rest. */
+void message_pager_ready(struct pager *p)
+{
+	struct endpoint *ep = p->endpoint;
+	struct thread *to;
+
+	while (!pqueue_empty(&p->queue) && (to = best_receiver(p)) != NULL) {
+		if (to->wait == WAIT_PAGER) {
+			thread_wake(to);        /* it takes them itself, into its own memory */
+			break;
+		}
+		put_request(p, to);
+	}
+	pqueue_remove(&p->above);
+	if (ep && !pqueue_empty(&p->queue))
+		pqueue_insert(&ep->senders, &p->above, pqueue_first(&p->queue)->priority);
+}
+
+/* Makes sure that t's memory can be written there, so that a copy-out right after this cannot wait. */
+static sys_status_t prepare(struct thread *t, vaddr_t va, u64 len)
+{
+	while (len) {
+		u64 part = len;
+		void *unused;
+		sys_status_t status = space_reach(t->space, va, SYS_ACCESS_WRITE, &part, t->retries, &t->page, &unused);
+
+		if (status != SYS_OK)
+			return status;
+		va += part;
+		len -= part;
+	}
+	return SYS_OK;
+}
+
+/* Room for the answers is made sure of before anything is taken; a request's copy then needs no more than memory that is there. */
+int ipc_pager_recv(struct thread *t, struct pager *p, vaddr_t buf, u64 count, i64 deadline)
+{
+	u64 taken = 0;
+
+	if (count == 0)
+		return SYS_ERR_INVALID_ARGS;
+	if (p->dead || !p->endpoint)
+		return SYS_ERR_PEER_CLOSED;
+	while (taken < count && taken < 16 && !pqueue_empty(&p->queue)) {
+		sys_pager_request_t request;
+		vaddr_t to = buf + taken * sizeof(request);
+		u64 done = 0;
+		sys_status_t status = prepare(t, to, sizeof(request));
+
+		if (status != SYS_OK && taken)
+			break;
+		if (status != SYS_OK)
+			return wait_for_page(t, status);
+		pager_take(p, &request);
+		status = space_copy_out(t->space, to, &request, sizeof(request), &done, 0, &t->page);
+		ASSERT(status == SYS_OK);
+		taken++;
+	}
+	if (!taken) {
+		if (past(deadline))
+			return SYS_ERR_TIMED_OUT;
+		return thread_block(t, WAIT_PAGER, &p->receivers, deadline, true);
+	}
+	message_pager_ready(p);
+	t->context.regs.rdx = taken;
+	return SYS_OK;
+}

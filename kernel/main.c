@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* main.c: the order in which the kernel comes to life, and nothing else. */
+#include "cap/slot.h"
+#include "init.h"
+#include "ipc/ipc.h"
+#include "lib/assert.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "sched/sched.h"
+#include "syscall/call.h"
+
+/* Is this word on the command line? */
+static bool option(const struct boot_info *boot, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = boot->cmdline; *at; at++)
+		if ((at == boot->cmdline || at[-1] == ' ') && strncmp(at, word, len) == 0 && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+static void memory_init(const struct boot_info *boot)
+{
+	frame_init(boot);
+	account_init();
+	kprintf("vellum: %lu MiB of memory, %lu MiB free\n", frame_count() >> 8, frame_count_free() >> 8);
+}
+
+noreturn void kernel_main(const struct boot_info *boot)
+{
+	const char *missing = arch_cpu_missing();
+
+	kprintf("vellum: started by %s on %s\n", boot->loader, boot->cpu);
+	if (missing)
+		panic("this CPU lacks %s", missing);
+	memory_init(boot);
+	vm_randomise = !option(boot, "norandom");
+	vmo_boot();
+	sched_init();
+	thread_boot();
+	ipc_boot();
+	cap_boot();
+	console_boot();
+	system_boot(boot);
+	init_start(boot);
+	kprintf("vellum: boot %lu instructions\n", arch_cycles() - boot->entry_tsc);
+	arch_leave(&sched_next()->context);
+}

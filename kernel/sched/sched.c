@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sched.c: the run queues, the timer queue, and the way out of the kernel. See sched.h. Lock: the kernel lock. */
+#include "sched/sched.h"
+
+#include "lib/assert.h"
+
+struct cpu cpu;
+void (*sched_console_hook)(void);
+
+void sched_init(void)
+{
+	for (unsigned p = 0; p < PRIORITIES; p++)
+		list_init(&cpu.ready[p]);
+	cpu.timer_at = INT64_MAX;
+}
+
+/* ---- run queues ------------------------------------------------------------------------------------------------------------------ */
+
+static int highest_ready(void)
+{
+	for (int word = PRIORITIES / 64 - 1; word >= 0; word--)
+		if (cpu.ready_mask[word])
+			return word * 64 + 63 - __builtin_clzll(cpu.ready_mask[word]);
+	return -1;
+}
+
+static void enqueue(struct thread *t, bool front)
+{
+	struct list *queue = &cpu.ready[t->priority];
+
+	DEBUG_ASSERT(t->state == SYS_THREAD_READY && !t->suspended && !list_on(&t->run) && t != cpu.current);
+	if (front)
+		list_push(queue, &t->run);
+	else
+		list_append(queue, &t->run);
+	cpu.ready_mask[t->priority / 64] |= 1ull << (t->priority % 64);
+}
+
+void sched_enqueue(struct thread *t)
+{
+	enqueue(t, false);
+	if (!cpu.current || t->priority > cpu.current->priority)
+		cpu.resched = true;
+}
+
+void sched_dequeue(struct thread *t)
+{
+	list_remove(&t->run);
+	if (list_empty(&cpu.ready[t->priority]))
+		cpu.ready_mask[t->priority / 64] &= ~(1ull << (t->priority % 64));
+}
+
+/* The running thread leaves the CPU; it goes to a run queue if it still wants to run. */
+static void put_current(bool front)
+{
+	struct thread *t = cpu.current;
+
+	if (!t)
+		return;
+	cpu.current = NULL;
+	t->cpu_time += arch_now() - t->since;
+	if (t->state == SYS_THREAD_READY && !t->suspended)
+		enqueue(t, front);
+	object_unref(&t->object);
+}
+
+static void set_current(struct thread *t)
+{
+	sched_dequeue(t);
+	object_ref(&t->object);
+	cpu.current = t;
+	cpu.ticked = false;
+	t->since = arch_now();
+	t->switches++;
+}
+
+void sched_yield(void)
+{
+	put_current(false);
+	cpu.resched = true;
+}
+
+/* ---- timers ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct timer *timer_at(struct avl_node *n) { return container_of(n, struct timer, node); }
+
+void timer_arm(struct timer *t, i64 when)
+{
+	struct avl_node **link = &cpu.timers.root, *parent = NULL;
+
+	DEBUG_ASSERT(!t->armed);
+	t->when = when;
+	t->armed = true;
+	while (*link) {
+		parent = *link;
+		link = when < timer_at(parent)->when ? &parent->left : &parent->right;
+	}
+	avl_insert(&cpu.timers, &t->node, parent, link);
+	if (when < cpu.timer_at) {
+		cpu.timer_at = when;
+		arch_timer_set(when);
+	}
+}
+
+void timer_disarm(struct timer *t)
+{
+	if (!t->armed)
+		return;
+	t->armed = false;
+	avl_remove(&cpu.timers, &t->node);
+}
+
+/* Ends the waits whose deadline has passed: a bounded number, the rest at the next way out. */
+static void run_timers(i64 now)
+{
+	for (unsigned n = 0; n < 16; n++) {
+		struct avl_node *first = avl_first(&cpu.timers);
+
+		if (!first || timer_at(first)->when > now)
+			return;
+		thread_complete(container_of(timer_at(first), struct thread, timer), SYS_ERR_TIMED_OUT);
+	}
+}
+
+/* Sets the machine's timer for the next deadline or, while a thread runs, the next tick. */
+static void set_timer(i64 now)
+{
+	struct avl_node *first = avl_first(&cpu.timers);
+	i64 when = first ? timer_at(first)->when : INT64_MAX;
+
+	if (cpu.current || highest_ready() >= 0)
+		when = MIN(when, now + QUANTUM);
+	cpu.timer_at = when;
+	arch_timer_set(when);
+}
+
+static void tick(void)
+{
+	i64 now = arch_now();
+
+	run_timers(now);
+	if (cpu.ticked && cpu.current && !list_empty(&cpu.ready[cpu.current->priority]))
+		sched_yield();
+	cpu.ticked = true;
+	set_timer(now);
+}
+
+static void interrupts(unsigned pending)
+{
+	if (pending & ARCH_PENDING_TIMER)
+		tick();
+	if ((pending & ARCH_PENDING_CONSOLE) && sched_console_hook)
+		sched_console_hook();
+}
+
+/* ---- the way out ----------------------------------------------------------------------------------------------------------------- */
+
+static bool still_best(void)
+{
+	return cpu.current && cpu.current->state == SYS_THREAD_READY && !cpu.current->suspended &&
+	       highest_ready() <= cpu.current->priority;
+}
+
+/* Nobody wants the CPU: take memory apart, else sleep. */
+static void idle(void)
+{
+	if (object_reap_step(NULL))
+		return;
+	set_timer(arch_now());
+	arch_idle();
+}
+
+static void pick(void)
+{
+	int priority;
+
+	cpu.resched = false;
+	if (still_best())
+		return;
+	put_current(true);
+	priority = highest_ready();
+	if (priority < 0)
+		return idle();
+	set_current(container_of(cpu.ready[priority].next, struct thread, run));
+	if (cpu.timer_at == INT64_MAX)
+		set_timer(cpu.current->since);
+}
+
+struct thread *sched_next(void)
+{
+	for (;;) {
+		unsigned pending = arch_take_pending();
+
+		if (unlikely(pending))
+			interrupts(pending);
+		if (cpu.resched || !cpu.current || cpu.current->state != SYS_THREAD_READY || cpu.current->suspended) {
+			pick();
+			if (!cpu.current)
+				continue;
+		}
+		if (likely(!cpu.current->finish) || thread_hooks.finish(cpu.current))
+			if (likely(!cpu.resched))
+				return cpu.current;
+	}
+}
+
+void sched_check(void)
+{
+	for (unsigned p = 0; p < PRIORITIES; p++) {
+		bool marked = cpu.ready_mask[p / 64] >> (p % 64) & 1;
+
+		ASSERT(marked == !list_empty(&cpu.ready[p]));
+		list_each(link, &cpu.ready[p]) {
+			struct thread *t = container_of(link, struct thread, run);
+
+			ASSERT(t->priority == p && t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current);
+		}
+	}
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* thread.c: the life of threads and their waits. See thread.h. Lock: the kernel lock. */
+#include "sched/thread.h"
+
+#include "lib/assert.h"
+#include "sched/sched.h"
+
+struct thread_hooks thread_hooks;
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------------ */
+
+sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out)
+{
+	sys_status_t status;
+	struct thread *t = object_create(a, SYS_TYPE_THREAD, &status);
+
+	if (!t)
+		return status;
+	t->state = SYS_THREAD_NEW;
+	t->priority = priority;
+	list_init(&t->run);
+	list_init(&t->in_space);
+	list_init(&t->in_cspace);
+	list_init(&t->in_fault_endpoint);
+	pqueue_node_init(&t->queue);
+	page_wait_init(&t->page);
+	arch_context_init(&t->context, s->root);
+	t->space = s;
+	object_ref((struct object *)s);
+	list_append(&s->threads, &t->in_space);
+	*out = t;
+	return SYS_OK;
+}
+
+sys_status_t thread_start(struct thread *t, vaddr_t entry, vaddr_t stack, u64 arg0, u64 arg1)
+{
+	if (t->state != SYS_THREAD_NEW)
+		return SYS_ERR_BAD_STATE;
+	arch_context_start(&t->context, entry, stack, arg0, arg1);
+	t->state = SYS_THREAD_READY;
+	if (!t->suspended)
+		sched_enqueue(t);
+	return SYS_OK;
+}
+
+static void leave_space(struct thread *t)
+{
+	if (!t->space)
+		return;
+	list_remove(&t->in_space);
+	object_unref((struct object *)t->space);
+	t->space = NULL;
+}
+
+void thread_exit(struct thread *t, i64 code)
+{
+	if (t->state == SYS_THREAD_EXITED)
+		return;
+	if (t->state == SYS_THREAD_WAITING)
+		thread_stop_waiting(t);
+	else if (list_on(&t->run))
+		sched_dequeue(t);
+	t->state = SYS_THREAD_EXITED;
+	t->exit_code = code;
+	t->finish = false;
+	if (cpu.current == t)
+		cpu.resched = true;
+	thread_hooks.gone(t);
+	arch_context_drop(&t->context);
+	leave_space(t);
+}
+
+/* The last capability went, or the account is swept: nobody can hold the thread any more. */
+static void thread_ended(struct object *o)
+{
+	thread_exit((struct thread *)o, SYS_ERR_CANCELED);
+}
+
+/* The CPU holds a reference while it runs the thread (sched.c), so its memory goes only after the CPU has left it. */
+const struct object_type thread_type = {
+	.name = "thread", .size = 4096, .caps_gone = object_end, .ended = thread_ended,
+};
+
+/* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
+
+static u64 arrivals;
+
+sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call)
+{
+	DEBUG_ASSERT(t->state == SYS_THREAD_READY && t == cpu.current);
+	t->state = SYS_THREAD_WAITING;
+	t->wait = kind;
+	t->in_call = in_call;
+	t->arrival = arrivals++;
+	if (in_call && !t->finish)
+		arch_context_restart_syscall(&t->context);
+	t->waits_on = queue;
+	if (queue)
+		pqueue_insert(queue, &t->queue, t->priority);
+	if (deadline != SYS_TIME_INFINITE)
+		timer_arm(&t->timer, deadline);
+	cpu.resched = true;
+	return CALL_BLOCKED;
+}
+
+void thread_stop_waiting(struct thread *t)
+{
+	pqueue_remove(&t->queue);
+	timer_disarm(&t->timer);
+	if (t->page.state != PAGE_WAIT_IDLE)
+		page_wait_cancel(&t->page);
+	if (t->reply)
+		thread_hooks.left(t);
+	t->waits_on = NULL;
+	t->wait = WAIT_NONE;
+}
+
+static void make_ready(struct thread *t)
+{
+	t->state = SYS_THREAD_READY;
+	if (!t->suspended)
+		sched_enqueue(t);
+}
+
+void thread_wake(struct thread *t)
+{
+	if (t->state != SYS_THREAD_WAITING)
+		return;
+	thread_stop_waiting(t);
+	make_ready(t);
+}
+
+void thread_complete(struct thread *t, sys_status_t status)
+{
+	DEBUG_ASSERT(t->state == SYS_THREAD_WAITING && t->in_call && !t->finish);
+	thread_stop_waiting(t);
+	t->context.regs.rip += 2;
+	t->context.regs.rax = (u64)(i64)status;
+	t->retries = 0;
+	t->progress = 0;
+	make_ready(t);
+}
+
+sys_status_t thread_suspend(struct thread *t)
+{
+	if (t->state == SYS_THREAD_EXITED)
+		return SYS_ERR_BAD_STATE;
+	if (t->suspended)
+		return SYS_OK;
+	if (t->state == SYS_THREAD_READY && list_on(&t->run))
+		sched_dequeue(t);
+	t->suspended = true;
+	if (t->state == SYS_THREAD_WAITING && t->wait != WAIT_REPLY && t->wait != WAIT_FAULT)
+		thread_wake(t);
+	if (t == cpu.current)
+		cpu.resched = true;
+	return SYS_OK;
+}
+
+sys_status_t thread_resume(struct thread *t)
+{
+	if (t->state == SYS_THREAD_EXITED || !t->suspended)
+		return SYS_ERR_BAD_STATE;
+	t->suspended = false;
+	if (t->state == SYS_THREAD_READY && t != cpu.current)
+		sched_enqueue(t);
+	return SYS_OK;
+}
+
+void thread_set_priority(struct thread *t, u8 priority)
+{
+	bool ready = list_on(&t->run);
+
+	if (ready)
+		sched_dequeue(t);
+	t->priority = priority;
+	t->page.priority = priority;
+	if (ready)
+		sched_enqueue(t);
+	if (t->waits_on) {
+		pqueue_remove(&t->queue);
+		pqueue_insert(t->waits_on, &t->queue, priority);
+	}
+	cpu.resched = true;
+}
+
+static u32 shown_state(const struct thread *t)
+{
+	if (t->state == SYS_THREAD_EXITED || t->state == SYS_THREAD_NEW)
+		return t->state;
+	if (t->suspended)
+		return SYS_THREAD_SUSPENDED;
+	return t == cpu.current ? (u32)SYS_THREAD_RUNNING : t->state;
+}
+
+void thread_info(const struct thread *t, sys_thread_info_t *out)
+{
+	*out = (sys_thread_info_t){
+		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
+		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
+		.cpu_time = t->cpu_time + (t == cpu.current ? arch_now() - t->since : 0),
+	};
+}
+
+/* ---- vm's side of a wait --------------------------------------------------------------------------------------------------------- */
+
+/* A page wait ended. What failed ends the call or becomes a fault; else the thread makes its access or call again. */
+static void page_wake(struct page_wait *w)
+{
+	struct thread *t = container_of(w, struct thread, page);
+
+	if (t->state != SYS_THREAD_WAITING || t->wait != WAIT_PAGE)
+		return;
+	if (w->status == SYS_OK)
+		return thread_wake(t);
+	if (!t->in_call) {
+		thread_stop_waiting(t);
+		return thread_hooks.page_failed(t, w->status);
+	}
+	if (!t->finish)
+		return thread_complete(t, w->space ? SYS_ERR_BAD_ADDRESS : w->status);
+	t->finish = false;              /* its call was over but for the copy */
+	t->context.regs.rax = (u64)SYS_ERR_BAD_ADDRESS;
+	thread_wake(t);
+}
+
+void thread_boot(void)
+{
+	object_type_set(SYS_TYPE_THREAD, &thread_type);
+	vm_hooks.wake = page_wake;
+}
+
+/* ---- walker ---------------------------------------------------------------------------------------------------------------------- */
+
+void thread_check(const struct thread *t)
+{
+	bool waiting = t->state == SYS_THREAD_WAITING;
+
+	ASSERT(t->object.type == SYS_TYPE_THREAD);
+	ASSERT(waiting == (t->wait != WAIT_NONE));
+	ASSERT(waiting || !pqueue_on(&t->queue));
+	ASSERT(waiting || !t->timer.armed);
+	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
+	ASSERT(!list_on(&t->run) || (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current));
+	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));
+	if (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current)
+		ASSERT(list_on(&t->run));
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* thread.h: threads: what a thread is to the machine, to the scheduler, to whoever it waits for.
+ *
+ * Life cycle: NEW (created) -> READY (started; on a run queue or running) <-> WAITING -> EXITED. `suspended` lies across: a suspended thread is
+ * on no run queue; a waiting one is taken off its list and makes its call again when resumed, but one that waits for a reply keeps waiting.
+ *
+ * Event kernel: nothing blocks inside. A thread that must wait is left so that it makes its syscall (or faulting instruction) again when it is woken
+ * (thread_block); thread_complete() instead ends that call with a status. What is left to do in the thread's own name before
+ * it sees user mode again (copying out a message) is its `finish`. Its memory is one frame, paid by its account.
+ * Lock: the kernel lock.
+ */
+#pragma once
+#include "arch/arch.h"
+#include "lib/pqueue.h"
+#include "vm/vmar.h"
+
+struct cnode;
+struct endpoint;
+struct reply;
+struct thread;
+
+#define PRIORITIES 256u
+#define MESSAGE_EXTRA (SYS_MSG_WORDS - 4)       /* words that do not travel in registers */
+
+/* Internal results of a call, besides sys_status_t and VM_AGAIN (wait.h). */
+enum { CALL_BLOCKED = 2, CALL_DONE = 3 };       /* it waits; its registers say all already */
+
+enum wait_kind {
+	WAIT_NONE, WAIT_SEND, WAIT_CALL, WAIT_FAULT, WAIT_RECV, WAIT_REPLY, WAIT_NOTIFICATION, WAIT_PAGER, WAIT_PAGE, WAIT_CONSOLE,
+};
+
+struct timer { struct avl_node node; i64 when; bool armed; };
+
+struct thread {
+	struct object object;
+	struct arch_context context;
+
+	/* scheduling */
+	u8 state;                       /* enum sys_thread_state but SUSPENDED and RUNNING, which are derived */
+	u8 priority;
+	bool suspended;
+	bool finish;                    /* has a message to copy out before it runs */
+	struct list run;                /* on a run queue; points to itself while it runs or waits */
+	i64 cpu_time, since;            /* nanoseconds; since: when it got the CPU */
+	u64 switches, faults, page_requests;
+	i64 exit_code;
+
+	/* what it belongs to */
+	struct space *space;            /* a reference, given up at exit; listed in space->threads */
+	struct list in_space;
+	struct cnode *cspace;           /* weak: listed in the CNode, which may end first */
+	struct list in_cspace;
+	struct endpoint *fault_endpoint;        /* weak: listed in the endpoint */
+	struct list in_fault_endpoint;
+	u64 fault_badge;
+
+	/* waiting */
+	u8 wait;                        /* enum wait_kind */
+	bool in_call;                   /* it waits inside a syscall, not an access */
+	struct pqueue_node queue;       /* on an endpoint's, notification's, pager's or the console's queue */
+	struct pqueue *waits_on;        /* that queue */
+	u64 arrival;                    /* when it began to wait, to compare two queues */
+	struct timer timer;
+	struct page_wait page;
+	unsigned retries;               /* how often the same fault or call was made again */
+	u64 progress;                   /* of a call that goes in steps and has nowhere else to note it; 0 when none is under way */
+
+	/* messages */
+	u64 badge;                      /* of the capability it sends through */
+	struct reply *reply;            /* caller: the reply object that holds it; receiver: the one it offers (weak, reply.h) */
+	u64 fault_label, fault_word[4]; /* a fault message's */
+	u32 fault_words;
+	i64 fault_code;                 /* what it ends with if nobody takes that message */
+	u64 word[MESSAGE_EXTRA];        /* words 4 .. */
+	sys_cap_t cap[SYS_MSG_CAPS];
+	vaddr_t message;                /* where a received message goes */
+};
+_Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");
+extern const struct object_type thread_type;
+
+static inline struct thread *thread_of(struct arch_context *c) { return container_of(c, struct thread, context); }
+
+/* Makes a thread in this space. *out has no cspace and no fault endpoint yet. NO_MEMORY, BAD_STATE. */
+sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out);
+sys_status_t thread_start(struct thread *t, vaddr_t entry, vaddr_t stack, u64 arg0, u64 arg1);  /* BAD_STATE: not NEW */
+/* Off the CPU, off every list that can be left; BAD_STATE: exited. */
+sys_status_t thread_suspend(struct thread *t);
+sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspended */
+/* Ends it with this code: it leaves every list, its space, its CSpace; what waits for it is told. May be the running one. O(1). */
+void thread_exit(struct thread *t, i64 code);
+void thread_set_priority(struct thread *t, u8 priority);
+void thread_info(const struct thread *t, sys_thread_info_t *out);
+
+/* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
+/* The running thread t waits from now on, for `kind`, on `queue` (NULL: on none), until `deadline`. In a call: the call will be made again when
+ * t is woken without a completion. Returns CALL_BLOCKED. */
+sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call);
+/* Takes a waiting thread off whatever it waits on; it is runnable and makes its call or access again (unless suspended: later). */
+void thread_wake(struct thread *t);
+/* Takes it off and ends its call with this status; results were put in its registers by the caller. */
+void thread_complete(struct thread *t, sys_status_t status);
+/* Takes it off all lists and timers; the caller then sets its state. */
+void thread_stop_waiting(struct thread *t);
+
+/* What the layers above add; set at boot. */
+struct thread_hooks {
+	void (*gone)(struct thread *t);                 /* it exits: sever fault endpoint and CSpace */
+	void (*left)(struct thread *t);                 /* it stops waiting while t->reply is set: sever that */
+	void (*page_failed)(struct thread *t, sys_status_t status);     /* the access it waits for a page with failed: deliver a fault */
+	bool (*finish)(struct thread *t);               /* do its `finish`; false: it waits */
+};
+extern struct thread_hooks thread_hooks;
+void thread_boot(void);                                 /* types and the vm's hooks */
+void thread_check(const struct thread *t);              /* walker: on exactly the lists that its state says (design.md 9.6) */

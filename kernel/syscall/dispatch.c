@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dispatch.c: from a syscall instruction to its handler and back: the one place where types and rights of capabilities are checked.
+ * Also the other ways into the kernel: page faults, exceptions, interrupts. Lock: the kernel lock. */
+#include "lib/assert.h"
+#include "lib/counters.h"
+#include "sched/sched.h"
+#include "syscall/table.h"
+
+/* ---- rights that options select -------------------------------------------------------------------------------------------------------- */
+
+u16 select_vmo_op(u64 op)
+{
+	switch (op) {
+	case SYS_VMO_OP_COMMIT: case SYS_VMO_OP_DECOMMIT: case SYS_VMO_OP_ZERO: case SYS_VMO_OP_CACHE_INVALIDATE:
+		return SYS_RIGHT_WRITE;
+	case SYS_VMO_OP_PREFETCH: case SYS_VMO_OP_CACHE_SYNC: case SYS_VMO_OP_CACHE_CLEAN: case SYS_VMO_OP_CACHE_CLEAN_INVALIDATE:
+		return SYS_RIGHT_READ;
+	default:
+		return 0;
+	}
+}
+
+u16 select_can_map(u64 options)
+{
+	return (options & SYS_VM_CAN_MAP_READ ? SYS_RIGHT_READ : 0) | (options & SYS_VM_CAN_MAP_WRITE ? SYS_RIGHT_WRITE : 0) |
+	       (options & SYS_VM_CAN_MAP_EXECUTE ? SYS_RIGHT_EXECUTE : 0);
+}
+
+u16 select_vmo_perm(u64 options)
+{
+	return (options & SYS_VM_PERM_READ ? SYS_RIGHT_READ : 0) | (options & SYS_VM_PERM_WRITE ? SYS_RIGHT_WRITE : 0) |
+	       (options & SYS_VM_PERM_EXECUTE ? SYS_RIGHT_EXECUTE : 0);
+}
+
+u16 select_perm(u64 options)
+{
+	bool wx = (options & SYS_VM_PERM_WRITE) && (options & SYS_VM_PERM_EXECUTE);
+
+	return (u16)(select_vmo_perm(options) | (wx ? SYS_RIGHT_WX : 0));
+}
+
+u16 select_pin(u64 options)
+{
+	return (options & SYS_PIN_READ ? SYS_RIGHT_READ : 0) | (options & SYS_PIN_WRITE ? SYS_RIGHT_WRITE : 0);
+}
+
+/* ---- capability arguments --------------------------------------------------------------------------------------------------------------- */
+
+/* An ended object that is still named: an endpoint answers PEER_CLOSED, a thread can be looked at, an address region says BAD_STATE; the rest is gone. */
+#define NAMED_WHEN_ENDED (1u << SYS_TYPE_ENDPOINT | 1u << SYS_TYPE_THREAD | 1u << SYS_TYPE_VMAR | 1u << SYS_TYPE_PAGER)
+
+static sys_status_t check_rights(const struct cap_arg *a, const struct slot *s, const u64 *arg)
+{
+	u32 want = a->rights | (a->select ? a->select(arg[a->select_arg]) : 0u);
+
+	if (unlikely(!(a->types >> s->object->type & 1)))
+		return SYS_ERR_WRONG_TYPE;
+	if (unlikely((s->rights & want) != want || (a->any && !(s->rights & a->any))))
+		return SYS_ERR_ACCESS_DENIED;
+	return SYS_OK;
+}
+
+static sys_status_t look_up(struct call *c, const struct syscall *sc)
+{
+	const u64 *arg = &c->r->rdi;
+	struct cnode *cspace = c->t->cspace;
+
+	for (unsigned i = 0; i < sc->caps; i++) {
+		const struct cap_arg *a = &sc->cap[i];
+		sys_cap_t name = arg[a->arg];
+		sys_status_t status;
+
+		c->slot[i] = NULL;
+		if (a->optional && name == SYS_CAP_NULL)
+			continue;
+		if (unlikely(!cspace || !(c->slot[i] = cnode_lookup(cspace, name))))
+			return SYS_ERR_BAD_CAP;
+		if (unlikely(object_dying(c->slot[i]->object) && !(NAMED_WHEN_ENDED >> c->slot[i]->object->type & 1) && sc->handler != call_cap_delete))
+			return SYS_ERR_BAD_CAP;
+		status = check_rights(a, c->slot[i], arg);
+		if (unlikely(status != SYS_OK))
+			return status;
+	}
+	return SYS_OK;
+}
+
+/* ---- system calls ----------------------------------------------------------------------------------------------------------------------- */
+
+static int no_place(struct call *c, u64 number)
+{
+	sys_status_t status;
+
+	number &= ~NR_NO_PLACE;
+	if (number >= SYSCALLS || !syscalls[number].handler)
+		return SYS_ERR_BAD_SYSCALL;
+	status = look_up(c, &syscalls[number]);
+	return status == SYS_OK ? SYS_ERR_BAD_ADDRESS : status;
+}
+
+/* A debug kernel stops on a status that the table does not declare. */
+static int declared(const struct syscall *sc, int status)
+{
+#ifdef VELLUM_DEBUG
+	u32 errors = sc->errors | 1u << -SYS_ERR_BAD_CAP | 1u << -SYS_ERR_WRONG_TYPE | 1u << -SYS_ERR_ACCESS_DENIED;
+
+	if (status < 0 && !(status == SYS_ERR_SHOULD_WAIT || errors >> -status & 1 || sc->flags & CALL_LATER))
+		panic("%s returned %d, which its table entry does not declare", sc->name, status);
+#else
+	(void)sc;
+#endif
+	return status;
+}
+
+static int dispatch(struct call *c)
+{
+	u64 number = c->r->rax;
+	const struct syscall *sc;
+	int status;
+
+	if (unlikely(number >= SYSCALLS))
+		return no_place(c, number);
+	sc = &syscalls[number];
+	if (unlikely(!sc->handler))
+		return SYS_ERR_BAD_SYSCALL;
+	status = look_up(c, sc);
+	if (unlikely(status != SYS_OK))
+		return status;
+	return declared(sc, sc->handler(c));
+}
+
+/* What is neither a status nor done: the call is made again, or its thread waits. */
+static void unfinished(struct thread *t, int status)
+{
+	switch (status) {
+	case VM_AGAIN:
+		t->retries++;
+		if (t->state != SYS_THREAD_EXITED)
+			arch_context_restart_syscall(&t->context);
+		return;
+	case SYS_ERR_SHOULD_WAIT:
+		t->page_requests++;
+		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+		return;
+	case CALL_DONE:
+		t->retries = 0;
+		return;
+	case CALL_BLOCKED:
+		t->retries++;
+		return;
+	}
+}
+
+struct arch_context *kernel_syscall(struct arch_context *context)
+{
+	struct thread *t = thread_of(context);
+	struct call c;
+	int status;
+
+	c.t = t;
+	c.r = &context->regs;
+	counters.entries++;
+	status = dispatch(&c);
+	if (likely(status <= 0 && status != SYS_ERR_SHOULD_WAIT)) {
+		context->regs.rax = (u64)(i64)status;
+		t->retries = 0;
+		t->progress = 0;
+	} else {
+		unfinished(t, status);
+	}
+	return &sched_next()->context;
+}
+
+/* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */
+
+struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t address, unsigned access)
+{
+	struct thread *t = thread_of(context);
+	sys_status_t status = vm_fault(t->space, address, access, t->retries, &t->page);
+
+	counters.entries++;
+	counters.faults++;
+	t->faults++;
+	if (likely(status == SYS_OK)) {
+		t->retries = 0;
+	} else if (status == VM_AGAIN) {
+		t->retries++;
+	} else if (status == SYS_ERR_SHOULD_WAIT) {
+		t->page_requests++;
+		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, false);
+	} else {
+		u64 word[4] = { address, access, context->regs.rip, (u64)(i64)status };
+
+		t->retries = 0;
+		ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
+	}
+	return &sched_next()->context;
+}
+
+struct arch_context *kernel_exception(struct arch_context *context, u64 vector, u64 error)
+{
+	u64 word[3] = { vector, error, context->regs.rip };
+
+	counters.entries++;
+	ipc_fault(thread_of(context), SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
+	return &sched_next()->context;
+}
+
+struct arch_context *kernel_interrupt(struct arch_context *context)
+{
+	(void)context;
+	counters.entries++;
+	return &sched_next()->context;
+}
+
+/* ---- what handlers share ------------------------------------------------------------------------------------------------------------------ */
+
+sys_status_t call_install(struct call *c, struct object *o, sys_rights_t rights, struct slot *parent)
+{
+	struct slot *slot;
+	u32 generation;
+	sys_status_t status = cnode_free_slot(c->t->cspace, SYS_SLOT_ANY, &slot, &generation);
+
+	if (status != SYS_OK) {
+		object_end(o);
+		return status;
+	}
+	/* COMMIT */
+	slot_fill(slot, generation, o, rights, 0, parent, SLOT_FIRST);
+	c->r->rdx = slot_cap(slot);
+	return SYS_OK;
+}
+
+int call_copy_out(struct call *c, vaddr_t to, const void *from, u64 len)
+{
+	u64 done = 0;
+
+	return space_copy_out(c->t->space, to, from, len, &done, c->t->retries, &c->t->page);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* system.c: the resource capability: what the machine is, what the kernel has done, and the end. Lock: the kernel lock. */
+#include "lib/counters.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "mem/frame.h"
+#include "syscall/call.h"
+
+#ifndef VELLUM_VERSION
+#define VELLUM_VERSION "unknown"
+#endif
+
+sys_counters_t counters;
+
+static struct object resource;
+static sys_machine_info_t machine;
+static const struct object_type resource_type = { .name = "resource", .size = sizeof(resource) };
+
+struct object *resource_object(void) { return &resource; }
+
+void system_boot(const struct boot_info *boot)
+{
+	object_type_set(SYS_TYPE_RESOURCE, &resource_type);
+	object_init_static(&resource, SYS_TYPE_RESOURCE);
+	machine.cpus = 1;
+	memcpy(machine.loader, boot->loader, sizeof(machine.loader));
+	memcpy(machine.cpu, boot->cpu, sizeof(machine.cpu));
+	ksnprintf(machine.version, sizeof(machine.version), "%s", VELLUM_VERSION);
+}
+
+int call_system_info(struct call *c)
+{
+	const void *from = &machine;
+	u64 size = sizeof(machine), len = c->r->r10;
+
+	switch (c->r->rsi) {
+	case SYS_TOPIC_MACHINE:
+		machine.frames = frame_count();
+		machine.free_frames = frame_count_free();
+		break;
+	case SYS_TOPIC_COUNTERS:
+		from = &counters;
+		size = sizeof(counters);
+		break;
+	default:
+		return SYS_ERR_INVALID_ARGS;
+	}
+	if (len < size)
+		return SYS_ERR_BUFFER_TOO_SMALL;
+	return call_copy_out(c, c->r->rdx, from, size);
+}
+
+int call_system_shutdown(struct call *c)
+{
+	u32 code = (u32)c->r->rsi;
+
+	kprintf("vellum: shutdown %u\n", code);
+	arch_shutdown(code);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vm_calls.c: the calls on VMOs and address regions. See call.h for their shape. Lock: the kernel lock. */
+#include "syscall/call.h"
+
+#define RIGHTS_VMO (SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE)
+
+/* ---- VMOs ------------------------------------------------------------------------------------------------------------------------------- */
+
+static sys_rights_t vmo_rights(u32 options)
+{
+	return RIGHTS_VMO | (options & SYS_VMO_RESIZABLE ? SYS_RIGHT_RESIZE : 0);
+}
+
+int call_vmo_create(struct call *c)
+{
+	u32 options = (u32)c->r->rdx;
+	struct vmo *v;
+	sys_status_t status = vmo_create(call_account(c, 0), c->r->rsi, options, &v);
+
+	return status == SYS_OK ? call_install_first(c, &v->object, vmo_rights(options)) : status;
+}
+
+/* CHILD-08 to -11: what a child's capability may, from its parent's. */
+static sys_rights_t child_rights(sys_rights_t parent, u32 options)
+{
+	sys_rights_t rights = (parent | SYS_RIGHT_SET_PROPERTY) & ~SYS_RIGHT_RESIZE;
+
+	if (options & SYS_VMO_CHILD_NO_WRITE)
+		rights &= ~SYS_RIGHT_WRITE;
+	else
+		rights = (rights | SYS_RIGHT_WRITE) & ~SYS_RIGHT_EXECUTE;
+	return rights | (options & SYS_VMO_CHILD_RESIZABLE ? SYS_RIGHT_RESIZE : 0);
+}
+
+int call_vmo_create_child(struct call *c)
+{
+	u32 options = (u32)c->r->rdx;
+	struct vmo *child;
+	sys_status_t status = vmo_create_child(call_object(c, 0), call_account(c, 1), options, c->r->r10, c->r->r8, &child);
+
+	if (status != SYS_OK)
+		return status;
+	return call_install(c, &child->object, child_rights(c->slot[0]->rights, options), c->slot[1]);
+}
+
+/* A read or write that was stopped goes on where it was. */
+static int advance_copy(struct call *c, u64 done, sys_status_t status)
+{
+	c->r->rsi += done;
+	c->r->rdx += done;
+	c->r->r10 -= done;
+	if (done)
+		c->t->retries = 0;
+	return status;
+}
+
+int call_vmo_read(struct call *c)
+{
+	const struct regs *r = c->r;
+	u64 done = 0;
+	sys_status_t status = vmo_read(call_object(c, 0), c->t->space, r->rsi, r->rdx, r->r10, &done, c->t->retries, &c->t->page);
+
+	return advance_copy(c, done, status);
+}
+
+int call_vmo_write(struct call *c)
+{
+	const struct regs *r = c->r;
+	u64 done = 0;
+	sys_status_t status = vmo_write(call_object(c, 0), c->t->space, r->rsi, r->rdx, r->r10, &done, c->t->retries, &c->t->page);
+
+	return advance_copy(c, done, status);
+}
+
+int call_vmo_get_size(struct call *c)
+{
+	return vmo_get_size(call_object(c, 0), &c->r->rdx);
+}
+
+int call_vmo_set_size(struct call *c)
+{
+	return vmo_set_size(call_object(c, 0), c->r->rsi, c->slot[0]->rights & SYS_RIGHT_RESIZE);
+}
+
+int call_vmo_op_range(struct call *c)
+{
+	u64 done = 0;
+	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, &c->t->page);
+
+	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
+		c->r->rdx += done;
+		c->r->r10 -= done;
+	}
+	return status;
+}
+
+/* The capability keeps its slot under a new name: the old one is consumed (EXEC-01). */
+int call_vmo_replace_as_executable(struct call *c)
+{
+	struct slot *s = c->slot[0];
+
+	if (s->generation == GENERATION_LAST)
+		return SYS_ERR_BAD_CAP;
+	/* COMMIT */
+	s->generation++;
+	s->rights |= SYS_RIGHT_EXECUTE;
+	c->r->rdx = slot_cap(s);
+	return SYS_OK;
+}
+
+int call_vmo_info(struct call *c)
+{
+	sys_vmo_info_t info;
+
+	vmo_info(call_object(c, 0), &info);
+	info.rights = c->slot[0]->rights;
+	return call_copy_out(c, c->r->rsi, &info, sizeof(info));
+}
+
+/* ---- regions ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* A region's capability: what its CAN_MAP bits allow; W+X comes down from the parent's. */
+static sys_rights_t region_rights(sys_rights_t parent, u32 options)
+{
+	sys_rights_t rights = SYS_RIGHTS_BASIC | SYS_RIGHT_MANAGE | (parent & SYS_RIGHT_WX);
+
+	return rights | (options & SYS_VM_CAN_MAP_READ ? SYS_RIGHT_READ : 0) | (options & SYS_VM_CAN_MAP_WRITE ? SYS_RIGHT_WRITE : 0) |
+	       (options & SYS_VM_CAN_MAP_EXECUTE ? SYS_RIGHT_EXECUTE : 0);
+}
+
+int call_vmar_allocate(struct call *c)
+{
+	u32 options = (u32)c->r->rsi;
+	struct vmar *region;
+	sys_status_t status = vmar_allocate(vmar_of(call_object(c, 0)), c->slot[0]->rights, options, c->r->rdx, c->r->r10, &region);
+
+	if (status == SYS_OK)
+		status = call_install(c, (struct object *)region, region_rights(c->slot[0]->rights, options), c->slot[0]);
+	if (status == SYS_OK)
+		c->r->r8 = region->region.base;
+	return status;
+}
+
+int call_vmar_map(struct call *c)
+{
+	const struct regs *r = c->r;
+
+	return vmar_map(vmar_of(call_object(c, 0)), c->slot[0]->rights, (u32)r->rsi, r->rdx, call_object(c, 1), c->slot[1]->rights, r->r8, r->r9,
+	                &c->slot[1]->open, &c->r->rdx);
+}
+
+int call_vmar_unmap(struct call *c)
+{
+	return vmar_unmap(vmar_of(call_object(c, 0)), c->slot[0]->rights & SYS_RIGHT_MANAGE, c->r->rsi, c->r->rdx);
+}
+
+int call_vmar_protect(struct call *c)
+{
+	u64 done = 0;
+	sys_status_t status = vmar_protect(vmar_of(call_object(c, 0)), c->slot[0]->rights, (u32)c->r->rsi, c->r->rdx, c->r->r10, &done);
+
+	if (status == VM_AGAIN) {
+		c->r->rdx += done;
+		c->r->r10 -= done;
+	}
+	return status;
+}
+
+int call_vmar_info(struct call *c)
+{
+	const struct vmar *region = vmar_of(call_object(c, 0));
+	sys_vmar_info_t info;
+
+	if (vmar_is_dead(region))
+		return SYS_ERR_BAD_STATE;
+	vmar_info(region, &info);
+	c->r->rdx = info.koid;
+	c->r->r8 = info.base;
+	c->r->r9 = info.size;
+	c->r->r12 = info.options;
+	return SYS_OK;
+}
+
+/* A long listing goes in steps: where it is stands in the thread's progress (address and depth + 1), how many are written in r10. */
+int call_vmar_maps(struct call *c)
+{
+	struct vmar *region = vmar_of(call_object(c, 0));
+	struct regs *r = c->r;
+	u64 seen = c->t->progress ? r->r10 : 0;
+	vaddr_t at = c->t->progress ? c->t->progress & ~PAGE_MASK : region->region.base;
+	u32 depth = c->t->progress ? (u32)(c->t->progress & PAGE_MASK) - 1 : 0;
+	sys_maps_t entry;
+
+	if (vmar_is_dead(region))
+		return SYS_ERR_BAD_STATE;
+	while (c->t->progress = at | (depth + 1), r->r10 = seen, vmar_maps_next(region, &at, &depth, &entry)) {
+		int status = seen < r->rdx ? call_copy_out(c, r->rsi + seen * sizeof(entry), &entry, sizeof(entry)) : SYS_OK;
+
+		if (status != SYS_OK)
+			return status;
+		if (++seen % 16 == 0 && arch_preempt_poll()) {
+			c->t->progress = at | (depth + 1);
+			r->r10 = seen;
+			return VM_AGAIN;
+		}
+	}
+	r->rdx = MIN(r->rdx, seen);
+	r->r8 = seen;
+	return SYS_OK;
+}
