@@ -22,18 +22,57 @@ struct mapping {
 	u32 ceiling;                    /* PERM_* that the capabilities of its creation allow */
 	struct avl_tree changes;        /* struct range_change by address */
 };
+struct space;
 struct range_change { u8 part; u32 perm; vaddr_t from; struct avl_node node; };   /* PART_RANGE: perm holds from here on */
 
-u32 mapping_perm(const struct mapping *m, vaddr_t va, vaddr_t *until);   /* PERM_* at va, and how far they hold */
+#define MAPPING_PERMS (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
+
+static inline struct mapping *mapping_of(struct region *r) { return container_of(r, struct mapping, region); }
+static inline vaddr_t mapping_end_va(const struct mapping *m) { return m->region.base + m->region.size; }
+/* The object's page that va shows. */
+static inline u64 mapping_page(const struct mapping *m, vaddr_t va) { return (m->vmo_offset + (va - m->region.base)) >> PAGE_SHIFT; }
+
+u32 mapping_perm_slow(const struct mapping *m, vaddr_t va, vaddr_t *until);
+/* PERM_* at va, and how far they hold. */
+static inline u32 mapping_perm(const struct mapping *m, vaddr_t va, vaddr_t *until)
+{
+	if (unlikely(m->changes.root))
+		return mapping_perm_slow(m, va, until);
+	*until = mapping_end_va(m);
+	return m->options & MAPPING_PERMS;
+}
+
+/* Memory for a mapping of s, on nothing yet; NULL: *status. mapping_discard() gives it back. */
+struct mapping *mapping_alloc(struct space *s, sys_status_t *status);
+void mapping_discard(struct mapping *m);
+/* Puts an allocated mapping, filled in but for its links, into its VMAR, its VMO's tree and (below != NULL) the derivation list; takes a reference to the VMO. */
+void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below, enum deriv_kind below_kind);
+/* One bounded step of unmapping what of m lies in [lo, hi). SYS_OK: nothing of it does any more, and m is gone if all of it did; VM_AGAIN: go on;
+ * NO_MEMORY, BAD_STATE: the middle goes, and the account does not pay for another mapping; nothing was changed. */
+sys_status_t mapping_cut_step(struct mapping *m, vaddr_t lo, vaddr_t hi);
+void mapping_change_insert(struct mapping *m, struct range_change *c);
+void mapping_change_remove(struct mapping *m, struct range_change *c);   /* and frees it */
+/* Sets the permissions of [lo, *hi), a range of one permission within m. *hi becomes less when an interrupt is pending. NO_MEMORY, BAD_STATE: nothing was changed. */
+sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 perm);
+/* A writable entry for the pages of [va, end) is about to be made. */
+void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end);
+/* The VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it does not stand any more. */
+bool mapping_help_close(struct vmo *v, u64 page, bool write);
 
 /* ---- for vmo.c ------------------------------------------------------------------------------------------------------------------ */
-/* One bounded step of taking write access away from every mapping of v: true when no writable hardware entry to v is left. */
+/* Each of these does one bounded step. While it returns false the content must not be changed yet: let the call or the access be made again (VM_AGAIN) and call it
+ * again, from the start. A record on the VMO keeps what was done, and keeps entries from coming back; true means that at this moment no such entry exists. */
+
+/* Takes write access away from every mapping of v. */
 bool mapping_protect_step(struct vmo *v);
-/* Removes the hardware entries of object pages [page, end) in all mappings of v; one bounded step. True: none is left. */
+/* Removes the hardware entries of object pages [page, end) in all mappings of v. */
 bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
-/* A page was put where mappings may show the zero page: removes those entries (of this page only). True: done. */
+/* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults (v->replacing) is left out. */
 bool mapping_unmap_page(struct vmo *v, u64 page);
 /* Ends one mapping of v (v is dying): unmaps a bounded part; true: there are no more mappings. */
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */
 bool mapping_end(struct mapping *m);
+static inline struct mapping *mapping_of_deriv(struct deriv *d) { return container_of(d, struct mapping, deriv); }
+/* Walker: the interval tree of v, its list of writable mappings, and each hardware entry of its mappings against the content (design.md 9.5). */
+void mapping_check(struct vmo *v);

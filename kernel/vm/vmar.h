@@ -13,14 +13,17 @@
 #define SPACE_HIGH       0x00007fffffffe000ull          /* the last page below the top is never mapped */
 #define SPACE_RESERVE    18u            /* table frames one instruction can need: six pages, three tables each */
 #define FAULT_NEIGHBOURS 16u            /* pages entered per fault at most */
+#define VMAR_DEPTH       32u            /* a region at this depth has no regions: a fault looks at no more levels */
 
 struct vmar {
 	struct region region;           /* starts with its struct object */
 	struct avl_tree children;
-	u32 options;                    /* SYS_VM_CAN_MAP_* it allows; whether W+X is allowed (SYS_RIGHT_WX given at the root) */
-	bool wx;
-	bool destroyed;
-	struct space *space;
+	u32 options;                    /* SYS_VM_CAN_MAP_* it allows */
+	bool wx;                        /* writable and executable mappings are allowed (SYS_RIGHT_WX was given at the root) */
+	bool destroyed;                 /* its calls give BAD_STATE, accesses find nothing; its content is going or gone */
+	u8 depth;                       /* 0: a root */
+	struct space *space;            /* NULL: no longer part of one */
+	vaddr_t anchor;                 /* where places are looked for first when they are random */
 };
 extern const struct object_type vmar_type;
 
@@ -31,22 +34,32 @@ struct space {                          /* lives inside the root VMAR's object *
 	u64 tables;                     /* frames in use as tables, root left out; the first SPACE_RESERVE are paid for in advance */
 	u32 oldest, newest;             /* leaf tables by age (frame table links), to be reused when the account is out */
 	struct list threads;            /* back links of the threads that run in it (the layer above) */
-	void (*ended)(struct space *);  /* set by the layer above: the space ends, its threads must go */
+	void (*ended)(struct space *);  /* set by the layer above: the space ends; called, a step each, until it has no threads */
 };
 static inline struct vmar *vmar_of(struct object *o) { return (struct vmar *)o; }
 
 /* wx: W+X mappings allowed. */
 sys_status_t space_create(struct account *a, bool wx, struct space **out);
 
+/* INVALID_ARGS, ACCESS_DENIED (the region's own limits), BAD_STATE, ALREADY_EXISTS, NO_RESOURCES (no room; deeper than VMAR_DEPTH), NO_MEMORY. */
 sys_status_t vmar_allocate(struct vmar *parent, sys_rights_t rights, u32 options, u64 offset, u64 size, struct vmar **out);
-/* deriv: the entry below which the mapping stands (the VMO capability's opening entry), its kind. rights_vmar, rights_vmo: of the capabilities. */
+/* INVALID_ARGS, ACCESS_DENIED, OUT_OF_RANGE, NOT_SUPPORTED, BAD_STATE, ALREADY_EXISTS, NO_RESOURCES, NO_MEMORY. VM_AGAIN: SPECIFIC_OVERWRITE did a step.
+ * below: the entry below which the mapping stands (the VMO capability's opening entry; NULL: none). rights_vmar, rights_vmo: of the capabilities. */
 sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64 vmar_offset, struct vmo *vmo, sys_rights_t rights_vmo, u64 vmo_offset, u64 len,
                       struct deriv *below, vaddr_t *out);
-/* VM_AGAIN: did a step. manage: the capability has MANAGE (may touch subregions). */
+/* VM_AGAIN: did a step, what is unmapped stays so. manage: the capability has MANAGE (may touch subregions). INVALID_ARGS, BAD_STATE, NO_MEMORY (a mapping's
+ * middle goes, and its other end needs a mapping of its own). */
 sys_status_t vmar_unmap(struct vmar *r, bool manage, vaddr_t addr, u64 len);
-sys_status_t vmar_protect(struct vmar *r, sys_rights_t rights, u32 options, vaddr_t addr, u64 len);
+/* *done (in/out): bytes already handled, 0 at first, kept by the caller over VM_AGAIN. INVALID_ARGS, BAD_STATE, NOT_FOUND, ACCESS_DENIED, NO_MEMORY: from *done on
+ * nothing was changed. */
+sys_status_t vmar_protect(struct vmar *r, sys_rights_t rights, u32 options, vaddr_t addr, u64 len, u64 *done);
+/* Ends all that lies in r, and r itself unless it is a root: calls on it and on what was below give BAD_STATE from the first step on. OK or VM_AGAIN. */
+sys_status_t vmar_destroy(struct vmar *r);
+/* It or something above it is destroyed or dying. */
+bool vmar_is_dead(const struct vmar *r);
 void vmar_info(const struct vmar *r, sys_vmar_info_t *info);
-/* Entry number `index` in address order (depth first) of what lies in r; false: no more. For vmar_maps: O(log n) from the last position `at` (in/out: address and depth to go on from). */
+/* What lies in r in address order, a region before its content, r's own children at depth 1. at, depth (in/out): where to go on; r's base and 0 at first.
+ * False: no more. O(log n) per level. */
 bool vmar_maps_next(struct vmar *r, vaddr_t *at, u32 *depth, sys_maps_t *out);
 
 /* A page fault of a user access. access: one SYS_ACCESS_*. SYS_OK: entered, run on. VM_AGAIN: run on, it will fault again. SHOULD_WAIT: w registered.

@@ -10,6 +10,15 @@
 #define VMO_MAX_SIZE (UINT64_MAX - 64 * PAGE_SIZE_ + 1)         /* 2^64 - 64 pages' bytes */
 
 struct source;
+struct mapping;
+
+/* Access that is being taken away in steps (mapping.c): while it stands no hardware entry that it forbids is made. All zero: none. */
+struct vmo_closing {
+	u64 page, end;                  /* no entries for these pages of the object */
+	struct mapping *at;             /* those in front of it (by object offset) have none left; NULL: begin anew */
+	vaddr_t va;                     /* and in this one none below here */
+	bool write;                     /* no writable entries at all */
+};
 
 struct vmo {
 	struct object object;           /* refs: mappings, and children that need it (windows, a root's clones) */
@@ -23,6 +32,8 @@ struct vmo {
 	struct avl_tree mappings;       /* struct mapping by object offset, augmented with the largest end (mapping.h) */
 	u64 mapping_count;
 	struct list writable;           /* mappings that may have writable hardware entries */
+	struct vmo_closing closing;
+	struct mapping *replacing;      /* during cursor_require() of a fault: the mapping whose entry the fault replaces by itself if that returns SYS_OK */
 	struct source *source;          /* what stands behind a root; NULL: zero */
 	u64 restart;                    /* how far the current step-wise operation on it is (decommit, shrink) */
 };
