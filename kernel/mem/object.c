@@ -135,7 +135,7 @@ static void finish_top(struct account *a)
 {
 	struct object *o = pop_dying(a);
 
-	o->flags |= OBJECT_REAPED;
+	o->flags = OBJECT_DYING | OBJECT_REAPED;
 	if (!a->dying && !object_dying(&a->object))
 		list_remove(&a->dying_link);
 	if (!o->caps && !o->refs)
