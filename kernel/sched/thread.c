@@ -9,6 +9,12 @@ struct thread_hooks thread_hooks;
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
+/* The space ends: its threads have nothing to run in. One a step, the space's reap calls again. */
+static void space_ended(struct space *s)
+{
+	thread_exit(list_first(&s->threads, struct thread, in_space), SYS_ERR_CANCELED);
+}
+
 sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out)
 {
 	sys_status_t status;
@@ -26,6 +32,7 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	page_wait_init(&t->page);
 	arch_context_init(&t->context, s->root);
 	t->space = s;
+	s->ended = space_ended;
 	object_ref((struct object *)s);
 	list_append(&s->threads, &t->in_space);
 	*out = t;
