@@ -69,6 +69,8 @@
 		call_check_place(&stub_call, name, sizeof *name);
 #define LEFT_OUT(call, name) (PICK(OPTIONAL_##call##_##name, false) && !name)
 #define VALID(call, name) ((stub_status == SYS_OK || PICK(ALWAYS_##call##_##name, false)) && !(stub_call.number & CALL_NO_PLACE))
+/* The call was refused before it began: no result was made, the register still holds an argument. */
+#define REFUSED (stub_status <= SYS_ERR_BAD_SYSCALL && stub_status >= SYS_ERR_ACCESS_DENIED)
 
 /* A result to its place. */
 #define STORE(call, kind, ...) STORE_##kind(call, __VA_ARGS__)
@@ -79,7 +81,7 @@
 #define STORE_OUT(call, type, name) { \
 		type stub_value = (type)call_take(&stub_call); \
 		if (VALID(call, name) && !LEFT_OUT(call, name)) \
-			*name = stub_value; \
+			*name = REFUSED ? 0 : stub_value; \
 	}
 
 #define SYSCALL(nr, name, tuples, errors, flags) \
