@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* avl.c: balanced trees by balance factors (height of the right subtree less that of the left one: -1, 0, 1).
  *
- * One pass goes from the changed place to the root: it repairs balance factors while the height of the subtree below still
- * differs, and summaries all the way. When a node is rotated everything below it is right already. The lock is the owner's.
+ * One pass goes from the changed place to the root: it repairs balance factors while the height of the subtree below
+ * still differs, and summaries all the way. When a node is rotated everything below it is right already. The lock is
+ * the owner's.
  */
 #include "lib/avl.h"
 #include "lib/assert.h"
@@ -191,7 +192,7 @@ struct avl_node *avl_prev(const struct avl_node *n)
 	return n->parent;
 }
 
-/* The height that the factors claim: down the higher side. If each factor agrees with the children's claims, they are true. */
+/* The height that the factors claim, down the higher side. If each agrees with its children's claims, all are true. */
 static i64 claimed_height(const struct avl_node *n)
 {
 	i64 height = 0;

@@ -6,8 +6,8 @@
  */
 #include "lib/pqueue.h"
 
-/* A node begins as a queue does: with its place among all, then its place among leaders. So what follows a node in `all` can
- * be asked for its second link before it is known to be a node or the head. */
+/* A node begins as a queue does: with its place among all, then its place among leaders. So what follows a node in
+ * `all` can be asked for its second link before it is known to be a node or the head. */
 _Static_assert(offsetof(struct pqueue, all) == offsetof(struct pqueue_node, all), "heads and nodes alike");
 _Static_assert(offsetof(struct pqueue, leaders) == offsetof(struct pqueue_node, leader), "heads and nodes alike");
 
@@ -44,7 +44,7 @@ void pqueue_remove(struct pqueue_node *n)
 {
 	if (list_on(&n->leader)) {
 		struct list *heir = leader_link(n->all.next);
-		if (!list_on(heir))                     /* neither the next leader nor the head, whose list holds at least n */
+		if (!list_on(heir))             /* neither the next leader nor the head, whose list holds at least n */
 			list_insert_after(&n->leader, heir);
 		list_remove(&n->leader);
 	}

@@ -7,8 +7,8 @@
  *   3. object_end(): closed. Its reap ends what lives in it, one object a step, and hands all that dies up to the stack
  *      that it is on.
  *   4. Nothing lives and nothing is charged: settled, the parent has its frames back to the last one.
- *   5. Nothing lives, but something is charged (a reaped object that a capability still names): parked. The last uncharge
- *      puts it on account_reapable; the next step settles it.
+ *   5. Nothing lives, but something is charged (a reaped object that a capability still names): parked. The last
+ *      uncharge puts it on account_reapable; the next step settles it.
  * Lock: the kernel lock.
  */
 #include "mem/account.h"
@@ -122,13 +122,12 @@ sys_status_t account_create(struct account *parent, u64 frames, struct account *
 	return SYS_OK;
 }
 
-/* Nothing is charged to it any more: the parent has its frames back. */
+/* Nothing is charged to it any more: the parent has its frames back. (A parked parent still pays for this cell.) */
 static void account_settle(struct account *a)
 {
 	a->parent->promised -= a->total;
 	a->total = 0;
 	list_remove(&a->sibling);
-	account_note_empty(a->parent);
 }
 
 void account_settle_step(struct account *a)
@@ -201,7 +200,8 @@ void account_check(const struct account *a)
 		ended = object_dying(&child->object);
 		promised += child->total;
 	}
-	ASSERT(promised == a->promised && a->used <= a->total && a->promised <= a->total - a->used && a->peak >= a->used);
+	ASSERT(promised == a->promised && a->peak >= a->used);
+	ASSERT(a->used <= a->total && a->promised <= a->total - a->used);
 	if (object_dying(&a->object))
 		ASSERT(a->closed && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
 	else
@@ -211,7 +211,7 @@ void account_check(const struct account *a)
 	slab_check(a);
 }
 
-/* What follows in a walk from the root down: the first child, or the next sibling of it or of the nearest ancestor with one. */
+/* What follows in a walk from the root down: the first child, or the nearest ancestor's next sibling. */
 static const struct account *account_next(const struct account *a)
 {
 	if (!list_empty(&a->children))

@@ -2,8 +2,8 @@
 /* frame.c: the frame table and the free frames.
  *
  * A free frame is on the list (used before, FRAME_FREE), or in one of the fresh spans (never given out since boot,
- * FRAME_NONE). So boot costs the clearing of the table and nothing for each frame, and memory that is never needed is never
- * touched.
+ * FRAME_NONE). So boot costs the clearing of the table and nothing for each frame, and memory that is never needed is
+ * never touched.
  * Lock: the kernel lock.
  */
 #include "mem/frame.h"
@@ -24,8 +24,16 @@ static u64 free_frames, ram_frames, module_frames;
 
 /* ---- layout ------------------------------------------------------------------------------------------------------ */
 /* Ranges of RAM shrink to whole frames, everything else grows to them. */
-static struct span span_inside(struct boot_range r) { return (struct span){ page_up(r.base) >> PAGE_SHIFT, (r.base + r.size) >> PAGE_SHIFT }; }
-static struct span span_around(paddr_t base, u64 size) { return (struct span){ base >> PAGE_SHIFT, page_up(base + size) >> PAGE_SHIFT }; }
+static struct span span_inside(struct boot_range r)
+{
+	return (struct span){ page_up(r.base) >> PAGE_SHIFT, (r.base + r.size) >> PAGE_SHIFT };
+}
+
+static struct span span_around(paddr_t base, u64 size)
+{
+	return (struct span){ base >> PAGE_SHIFT, page_up(base + size) >> PAGE_SHIFT };
+}
+
 static u64 span_len(struct span s) { return s.end > s.first ? s.end - s.first : 0; }
 
 noreturn static void too_little(u64 frames, u64 needed)
@@ -45,7 +53,7 @@ static bool inside_ram(const struct boot_info *boot, struct span s)
 	return covered == span_len(s);
 }
 
-/* What may not be given out. A loader that was told to load more than there is room for has put modules where no RAM is. */
+/* What may not be given out. A loader that loads more than there is room for puts modules where no RAM is. */
 static void collect_cuts(const struct boot_info *boot)
 {
 	cuts = 0;

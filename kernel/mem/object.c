@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object.c: how objects are made and destroyed, and the derivation list's links.
  *
- * Dying lists are stacks. object_end() pushes an object onto its account's; a step works on the topmost and leaves it there
- * until it is done, so what it ends meanwhile comes first. Accounts are objects too, and one that dies may hold thousands,
- * accounts among them: instead of going down into it, its reap hands its dying objects up, one at a time, onto the stack
- * that it stands on itself. So depth costs nothing, and
+ * Dying lists are stacks. object_end() pushes an object onto its account's; a step works on the topmost and leaves it
+ * there until it is done, so what it ends meanwhile comes first. Accounts are objects too, and one that dies may hold
+ * thousands, accounts among them: instead of going down into it, its reap hands its dying objects up, one at a time,
+ * onto the stack that it stands on itself. So depth costs nothing, and
  *     - an object that dies is on exactly one stack until it is REAPED;
  *     - only accounts that live are on account_reapable (and those to be settled, at its front: account.c).
  * Lock: the kernel lock.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* slab.c: small objects in frames of one size class and one account.
  *
- * A slab is a frame of equal cells. A free cell is { 0, next free cell + 1 } and, in debug, poison. The frame-table entry
- * holds the number of cells in use, the first free cell, the account, and the links of the account's list for the class: of
- * those with room, or of the full ones.
+ * A slab is a frame of equal cells. A free cell is { 0, next free cell + 1 } and, in debug, poison. The frame-table
+ * entry holds the number of cells in use, the first free cell, the account, and the links of the account's list for the
+ * class: of those with room, or of the full ones.
  * A class of one frame per cell has FRAME_OBJECT frames, always full. Lock: the kernel lock.
  */
 #include "mem/slab.h"
@@ -33,7 +33,10 @@ static u8 head_of(const struct frame *f) { return (u8)(f->state >> 8); }
 static void set_state(struct frame *f, unsigned used, unsigned head) { f->state = (u16)(used | head << 8); }
 static u32 number_of(const struct frame *f) { return (u32)(f - frame_table); }
 static struct account *owner_of(const struct frame *f) { return (struct account *)(uintptr_t)f->list.owner; }
-static void *cell_at(const struct frame *f, unsigned i) { return (u8 *)phys_to_virt(frame_addr(f)) + i * class_size[f->level]; }
+static void *cell_at(const struct frame *f, unsigned i)
+{
+	return (u8 *)phys_to_virt(frame_addr(f)) + i * class_size[f->level];
+}
 
 /* ---- the account's lists ----------------------------------------------------------------------------------------- */
 /* For walks the lists have an order: full ones and those with room, class by class. */
@@ -221,7 +224,8 @@ void slab_check(const struct account *a)
 
 	for (unsigned list = 0; list < 2 * SLAB_CLASSES; list++) {
 		u32 prev = FRAME_NIL;
-		for (u32 n = *list_head((struct account *)a, list); n != FRAME_NIL; prev = n, n = frame_table[n].list.next) {
+		u32 n = *list_head((struct account *)a, list);
+		for (; n != FRAME_NIL; prev = n, n = frame_table[n].list.next) {
 			const struct frame *f = &frame_table[n];
 			ASSERT(n < frame_table_len && f->list.prev == prev && owner_of(f) == a && list_of(f) == list);
 			ASSERT(f->kind == (f->level == WHOLE ? FRAME_OBJECT : FRAME_SLAB));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* avl.c: kernel/lib/avl against a sorted array, with the two summaries that the kernel uses: the largest end below a node (mappings by
- * offset) and the largest gap between neighbours (regions by address). */
+/* avl.c: kernel/lib/avl against a sorted array, with the two summaries that the kernel uses: the largest end below a
+ * node (mappings by offset) and the largest gap between neighbours (regions by address). */
 #include <string.h>
 #include "common/harness.h"
 #include "lib/avl.h"

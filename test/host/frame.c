@@ -8,7 +8,10 @@
 #define RAM  (HOST_RAM_BASE >> PAGE_SHIFT)      /* first frame of the machine */
 #define MANY 4096u                              /* frames of it: 16 MiB */
 
-static struct boot_range frames_range(u64 first, u64 count) { return (struct boot_range){ first << PAGE_SHIFT, count << PAGE_SHIFT }; }
+static struct boot_range frames_range(u64 first, u64 count)
+{
+	return (struct boot_range){ first << PAGE_SHIFT, count << PAGE_SHIFT };
+}
 
 START_TEST(frame_counts)
 {
@@ -237,7 +240,8 @@ START_TEST(too_little_memory)
 	expect_panic(init_from, &boot,
 		"too little memory: 8188 KiB free after the kernel and its modules, 8192 KiB needed");
 	boot.ram[0].size = 3 * PAGE_SIZE_;
-	expect_panic(init_from, &boot, "too little memory: 0 KiB free after the kernel and its modules, 8192 KiB needed");
+	expect_panic(init_from, &boot,
+		"too little memory: 0 KiB free after the kernel and its modules, 8192 KiB needed");
 	boot.rams = 0;
 	expect_panic(init_from, &boot, "too little memory: 0 KiB free");
 }
@@ -301,7 +305,7 @@ START_TEST(random_layouts)
 			memset(usable + at, true, len);
 			at += len + random_below(4);
 		}
-		for (; boot.takens < 20; boot.takens++) {               /* not aligned, overlapping, empty, half outside */
+		for (; boot.takens < 20; boot.takens++) {       /* not aligned, overlapping, empty, half outside */
 			u64 base = HOST_RAM_BASE + random_below(MANY << PAGE_SHIFT), size = random_below(20000);
 			boot.taken[boot.takens] = (struct boot_range){ base, size };
 			for (u64 n = base >> PAGE_SHIFT; n << PAGE_SHIFT < base + size; n++)

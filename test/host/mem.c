@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mem.c: accounts and slabs, function by function and error by error. Random sequences against a model are in memmodel.c. */
+/* mem.c: accounts and slabs, function by function and error by error. Random sequences on a model are in memmodel.c. */
 #include <string.h>
 #include "common/probe.h"
 #include "mem/account.h"
@@ -112,7 +112,8 @@ START_TEST(create_child_failures)
 		sys_status_t status = account_create(a, 3, &c);
 		if (allocation_failed()) {
 			ck_assert_int_eq(status, SYS_ERR_NO_MEMORY);
-			ck_assert(!a->used && !a->promised && !a->peak && !a->objects && list_empty(&a->children) && !c);
+			ck_assert(!a->used && !a->promised && !a->peak && !a->objects && !c);
+			ck_assert(list_empty(&a->children));
 			failures++;
 		} else {
 			ck_assert_int_eq(status, SYS_OK);
@@ -157,7 +158,7 @@ END_TEST
 /* ---- slabs ------------------------------------------------------------------------------------------------------- */
 static const u16 class_size[] = { 64, 128, 192, 256, 384, 512, 768, 1024, 4096 };
 
-/* Each class: as many cells to a frame as fit, zeroed, their own, charged by the frame and given back with the last one. */
+/* Each class: as many cells to a frame as fit, zeroed, charged by the frame, given back with the frame's last one. */
 START_TEST(slab_classes)
 {
 	memory_start();
@@ -374,7 +375,7 @@ START_TEST(sweep)
 
 	memory_start();
 	struct account *a = child_of(account_root(), 100);
-	for (u16 i = 0; i < 70; i++) {                                  /* a full slab, one with room, and whole frames */
+	for (u16 i = 0; i < 70; i++) {                          /* a full slab, one with room, and whole frames */
 		ck_assert_ptr_nonnull(object_create(a, SYS_TYPE_REPLY, &status));
 		if (i % 10 == 0)
 			ck_assert_ptr_nonnull(object_create(a, SYS_TYPE_THREAD, &status));
@@ -394,7 +395,7 @@ START_TEST(sweep)
 }
 END_TEST
 
-/* The sweep passes over what is reaped already but named, and over parts; their owner's content does not count as an object. */
+/* The sweep passes over what is reaped already but named, and over parts. */
 START_TEST(sweep_passes_the_named)
 {
 	sys_status_t status;
@@ -460,7 +461,8 @@ START_TEST(end_parent_meanwhile)
 		b = child_of(a, 40);
 		c = child_of(b, 30);
 		for (unsigned i = 0; i < 3; i++)
-			ck_assert(object_create(b, SYS_TYPE_THREAD, &status) && object_create(c, SYS_TYPE_THREAD, &status));
+			ck_assert(object_create(b, SYS_TYPE_THREAD, &status) &&
+				object_create(c, SYS_TYPE_THREAD, &status));
 		object_end(&b->object);
 		for (unsigned i = 0; i < before; i++) {
 			ck_assert(object_reap_step(a));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memmodel.c: random sequences on accounts, slabs and objects against an executable model.
  *
- * A thing is an object of some size with pages, parts (cells of its account) and at most one reference to an older thing. Its reap
- * gives all that back in steps and cuts those that hold it, as kernel objects do. What the kernel should charge follows from
- * the model alone: an account pays for its things' pages, and for each distinct frame that holds a cell of it.
+ * A thing is an object of some size with pages, parts (cells of its account) and at most one reference to an older
+ * thing. Its reap gives all that back in steps and cuts those that hold it, as kernel objects do. What the kernel should
+ * charge follows from the model alone: an account pays for its things' pages, and for each distinct frame that holds a
+ * cell of it.
  *
- * Between settlements destruction is under way and the model knows bounds only; after one (everything reaped) it knows all figures exactly.
- * The walkers run after every step.
+ * Between settlements destruction is under way and only the walkers look, after every step; after a settlement
+ * (everything reaped) the model knows all figures exactly.
  */
 #include <string.h>
 #include "arch/arch.h"
@@ -44,9 +45,11 @@ static struct m_account account[ACCOUNTS];
 static struct thing thing[THINGS];
 static u64 frames_at_start;
 
-/* ---- the things' type ------------------------------------------------------------------------------------------------- */
+/* ---- the things' type -------------------------------------------------------------------------------------------- */
 static const u32 type_size[] = { 64, 200, 300, 1000, 4096 };
-static const enum sys_type type_name[] = { SYS_TYPE_REPLY, SYS_TYPE_ENDPOINT, SYS_TYPE_VMO, SYS_TYPE_PAGER, SYS_TYPE_THREAD };
+static const enum sys_type type_name[] = {
+	SYS_TYPE_REPLY, SYS_TYPE_ENDPOINT, SYS_TYPE_VMO, SYS_TYPE_PAGER, SYS_TYPE_THREAD,
+};
 
 static struct thing *thing_of(const struct object *o) { return &thing[o->extra]; }
 
@@ -115,7 +118,7 @@ static void start(void)
 	frames_at_start = frame_count_free();
 }
 
-/* ---- what the model says -------------------------------------------------------------------------------------------------- */
+/* ---- what the model says ----------------------------------------------------------------------------------------- */
 static bool account_lives(const struct m_account *a)
 {
 	for (; a; a = a->parent)
@@ -139,7 +142,7 @@ static bool thing_lives(const struct thing *t)
 	return false;
 }
 
-/* After everything was reaped: what ended is still there while it is named, or (an account) while something of it is. */
+/* After everything was reaped: what ended is still there while it is named, or (an account) something of it is. */
 static bool account_stays(const struct m_account *a)
 {
 	if (!a->account)
@@ -169,7 +172,7 @@ static bool account_holds_total(const struct m_account *a)
 	return false;
 }
 
-/* ---- comparison after a settlement ------------------------------------------------------------------------------------------ */
+/* ---- comparison after a settlement ------------------------------------------------------------------------------- */
 struct cells { u64 frame[1024]; unsigned count; };
 
 static void add_cell(struct cells *c, const void *cell)
@@ -251,7 +254,7 @@ static void settle(void)
 	must(frames_at_start - frame_count_free() == used);
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 static struct m_account *pick_account(void)
 {
 	struct m_account *a = &account[random_below(ACCOUNTS)];
@@ -390,7 +393,7 @@ static void do_hold(void)
 	}
 }
 
-/* The last name of a reaped one takes it away; the model forgets it at the next settlement or, where it may be gone at once, now. */
+/* The last name of a reaped one takes it away at once; all others the model forgets at the next settlement. */
 static void do_caps(void)
 {
 	struct thing *t = pick_thing(false);

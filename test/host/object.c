@@ -214,6 +214,28 @@ START_TEST(object_chain)
 }
 END_TEST
 
+/* One that is done in the very step that ended another: the other goes first, and it is not reaped again. */
+START_TEST(object_done_at_once)
+{
+	memory_start();
+	struct account *root = account_root();
+	struct probe *held = probe_new(root, 1, 2), *p = probe_new(root, 2, 0);
+
+	p->holds = held;
+	object_ref(&held->object);
+	object_uncap(&held->object);
+	object_uncap(&p->object);
+	probe_said();
+	ck_assert(object_reap_step(root));
+	expect_said("reap2 idle1 ended1 ");
+	memory_check();
+	ck_assert(object_reap(root));
+	expect_said("reap1 reap1 reap1 ");
+	ck_assert_uint_eq(root->used, 0);
+	memory_check();
+}
+END_TEST
+
 /* At least one step, then as far as no interrupt is pending. */
 START_TEST(reap_is_preemptible)
 {
@@ -323,6 +345,7 @@ Suite *test_suite(void)
 	add_test(s, object_ended_while_named);
 	add_test(s, object_unnamed_while_dying);
 	add_test(s, object_chain);
+	add_test(s, object_done_at_once);
 	add_test(s, reap_is_preemptible);
 	add_test(s, reap_by_account);
 	add_test(s, derivation_list);

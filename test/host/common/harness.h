@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* harness.h: what host tests share. A test program is one file of test/host that defines test_suite(); main() (common/main.c) runs it and
- * prints TAP. Each test runs in a process of its own, so a panic fails one test and every test finds a fresh kernel. */
+/* harness.h: what host tests share. A test program is one file of test/host that defines test_suite(); main()
+ * (common/main.c) runs it and prints TAP. Each test runs in a process of its own, so a panic fails one test and every
+ * test finds a fresh kernel. */
 #pragma once
 #include <check.h>
 #include "lib/types.h"
@@ -8,10 +9,10 @@
 /* The program's tests. */
 Suite *test_suite(void);
 
-/* A fake machine of so many frames of RAM (8 MiB and the table must fit), with the frame table and the root account set up. */
+/* A fake machine of so many frames of RAM (8 MiB and the table must fit), with frame table and root account set up. */
 void machine_start(u64 frames);
 
-/* Random numbers. Each test begins with the same seed, which main() prints; SEED=number in the environment repeats a run. */
+/* Random numbers. Each test begins with the same seed, which main() prints; SEED=number repeats a run. */
 u64 random_u64(void);
 u64 random_below(u64 n);                /* 0 .. n - 1 */
 bool random_chance(unsigned percent);
@@ -19,10 +20,11 @@ bool random_chance(unsigned percent);
 /* As ck_assert, but for loops: ck_assert costs a system call each time. */
 #define must(fact) do { if (!(fact)) ck_abort_msg("%s", #fact); } while (0)
 
-/* Asserts that the call panics and says so with this text in it. The panic happens in another process: nothing changes here. */
+/* Asserts that the call panics with this text in it. The panic happens in another process: nothing changes here. */
 void expect_panic(void (*call)(void *), void *argument, const char *text);
 
-/* For tests of "a failed call changed nothing": the body runs with the first, the second, ... allocation failing, until none was left to fail:
+/* For tests of "a failed call changed nothing": the body runs with the first, the second, ... allocation failing, until
+ * none was left to fail:
  *     each_failure(n) {
  *             status = call();
  *             if (allocation_failed()) check that nothing changed; else check that it worked;

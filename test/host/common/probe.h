@@ -13,7 +13,7 @@ void memory_check(void);
 /* A child without a capability; the call must succeed. */
 struct account *child_of(struct account *parent, u64 frames);
 
-/* Its hooks write their name and its number; its reap takes object.extra more steps, and drops what it holds in the first. */
+/* Its hooks write their name and its number; its reap takes object.extra more steps and drops what it holds first. */
 struct probe { struct object object; struct probe *holds; };
 /* A probe with one capability. */
 struct probe *probe_new(struct account *a, u16 number, u32 steps);
