@@ -70,6 +70,8 @@ unsigned arch_take_pending(void);
 bool arch_preempt_poll(void);
 /* Sleeps until something is pending. */
 void arch_idle(void);
+/* The machine's own clock, since power on: instructions under icount. */
+u64 arch_cycles(void);
 /* Nanoseconds since boot; never goes back. */
 i64 arch_now(void);
 /* One timer interrupt at this time (in the past: at once); INT64_MAX: none. */

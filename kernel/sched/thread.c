@@ -233,6 +233,7 @@ static void page_wake(struct page_wait *w)
 
 void thread_boot(void)
 {
+	object_type_set(SYS_TYPE_VMAR, &vmar_type);
 	object_type_set(SYS_TYPE_THREAD, &thread_type);
 	vm_hooks.wake = page_wake;
 }

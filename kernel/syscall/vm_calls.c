@@ -112,7 +112,9 @@ int call_vmo_info(struct call *c)
 {
 	sys_vmo_info_t info;
 
-	vmo_info(call_object(c, 0), &info);
+	sys_status_t status = vmo_info(call_object(c, 0), &info);
+	if (status != SYS_OK)
+		return status;
 	info.rights = c->slot[0]->rights;
 	return call_copy_out(c, c->r->rsi, &info, sizeof(info));
 }

@@ -114,6 +114,7 @@ void host_time_set(i64 to)
 
 i64 host_timer(void) { return timer; }
 i64 arch_now(void) { return now; }
+u64 arch_cycles(void) { return (u64)now; }
 
 void arch_timer_set(i64 when)
 {
