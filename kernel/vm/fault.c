@@ -63,7 +63,7 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 		return status;
 	}
 	fault_enter(s, m, va, &ref);
-	space_enter_present(s, m, va + PAGE_SIZE_, va + FAULT_NEIGHBOURS * PAGE_SIZE_);
+	space_enter_present(s, m, va + PAGE_SIZE_, MIN(va + FAULT_NEIGHBOURS * PAGE_SIZE_, span_end(va)));
 	return SYS_OK;
 }
 
