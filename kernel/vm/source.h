@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* source.h: page sources and pagers (design.md 7, docs/abi.md "Pagers").
  *
- * A source stands behind a root VMO and keeps the requests in flight, by range, never overlapping; each lives in the page_wait of the thread that asked.
+ * A source stands behind a root VMO and keeps the requests in flight, by range, never overlapping; each lives in the page_wait of a thread that waits for one of its
+ * pages (its owner), or, when nobody waits for any of it, in one of the source's few records. Who needs a page that is asked for already joins; joiners stand in a
+ * tree by page.
  * A pager has a queue of undelivered requests by priority, then age (and later COMPLETE of VMO headers), and is itself one entry on its endpoint while that queue is not
  * empty (the layer above does that: pager_ready hook, `above`). Lock: the kernel lock.
  *
- * Life of a request: QUEUED -> (received) DELIVERED -> answered page by page (supply: page there; fail: status) -> every waiter whose next page arrived is woken at once,
- * even when the rest of the request is outstanding. An owner that goes: undelivered: withdrawn, joiners are woken and ask for themselves; delivered: the request stands
- * (struct request_record inside the source, one range list node per source... see source.c) and is not sent again until answered.
+ * Life of a request: QUEUED -> (received) DELIVERED -> answered page by page (supply: page there; fail: status) -> every waiter whose next page was answered is woken at once,
+ * even when the rest of the request is outstanding; the rest passes to a joiner, or into a record, so that it is not sent again. An owner that goes: undelivered: withdrawn, joiners
+ * are woken and ask for themselves; delivered: passed on in the same way. When all records are in use a request is forgotten: at worst its pages are asked for twice.
  */
 #pragma once
 #include "vm/vmo.h"
@@ -26,14 +28,23 @@ struct pager {
 };
 extern const struct object_type pager_type;
 
+#define SOURCE_RECORDS 4u
+struct request_record {                 /* a delivered request that nobody waits for now */
+	u64 first, count;               /* count 0: unused */
+	u64 arrived[REQUEST_PAGES / 64];
+};
+
 struct source {                         /* a part of a root: PART in the slab of the VMO's account, made with it */
 	u8 part;                        /* PART_SOURCE */
 	struct vmo *root;
 	struct pager *pager;            /* NULL: detached or dead: misses give BAD_STATE */
 	struct list link;               /* in pager->roots */
 	u64 key;
-	struct avl_tree requests;       /* page_wait.node by first */
+	u64 limit;                      /* pages from here on are not the pager's: it grew by them, so they are known zero */
+	struct avl_tree requests;       /* page_wait.node of owners, by first */
+	struct avl_tree joined;         /* page_wait.node of joiners, by page */
 	u64 request_count;
+	struct request_record record[SOURCE_RECORDS];
 };
 
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out);
@@ -42,15 +53,28 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 /* Moves or copies pages from aux; *done (in/out) bytes already handled, *fresh (in/out) bytes that were new: kept by the caller over VM_AGAIN. Finishes the faults of waiters and wakes them.
  * INVALID_ARGS (alignment; v is not this pager's own root), OUT_OF_RANGE, NOT_SUPPORTED (aux has a source), BAD_STATE (detached), NO_MEMORY. */
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset, u64 *done, u64 *fresh);
-/* FAIL; other ops NOT_SUPPORTED until their issue, unknown INVALID_ARGS. */
+/* FAIL; other ops NOT_SUPPORTED until their issue, unknown INVALID_ARGS. VM_AGAIN: some waiters are woken, make the same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
 /* Takes the next request off the queue: it is DELIVERED now. False: none. */
 bool pager_take(struct pager *p, sys_pager_request_t *out);
-void pager_kill(struct pager *p);       /* dead from now on: every waiter is woken with BAD_STATE; O(1) here, the rest in its reap or bounded steps */
+/* Dead from now on: misses give BAD_STATE, the object ends; its reap wakes every waiter with BAD_STATE in steps. O(1). Supplied pages stay. */
+void pager_kill(struct pager *p);
 
 /* Called by cursor.c: page of root v is missing. Registers w: SHOULD_WAIT; or BAD_STATE. */
 sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, struct page_wait *w);
-/* The root shrank to `pages`, or is dying: waiters beyond it are woken (they retry and find out). */
-void source_shrink(struct source *s, u64 pages);
+/* One step each, a bounded number of waiters; true: nothing is left to do. */
+#define SOURCE_STEP 16u
+/* This page of the root is there now: finishes the faults of those who wait for it, and wakes them. */
+bool source_answer_step(struct source *s, u64 page);
+/* Pages [page, end) failed: wakes who waits for one of them. */
+bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status);
+/* The root shrank to `pages`: waiters beyond are woken; they try again and find out. */
+bool source_shrink_step(struct source *s, u64 pages);
+/* Everybody who waits is woken with this status; all requests are forgotten. */
+bool source_end_step(struct source *s, sys_status_t status);
+/* Waiters of accesses to [low, high) of a space, for pages [page, end), are woken: the mapping that they came through goes, and they will find out. */
+bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high);
+/* Ends the source itself; nobody waits any more. The root has none from now on. */
+void source_free(struct source *s);
 void source_check(const struct source *s);
 void pager_check(const struct pager *p);

@@ -83,6 +83,9 @@ struct tree_counts { u64 pages, nodes, private_pages; };
 /* Exact counts of [page, end). Cost: the boundary paths for pages and nodes; private pages (reached by this tree only) need a walk of unshared nodes. */
 void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out);
 
+/* The same for the whole tree, without private pages. O(1). */
+void tree_totals(const struct tree *t, u64 *pages, u64 *nodes);
+
 /* Who pays what: a share of each page, divided at every shared node and page on its path by the number of references to it. What all trees are told adds up to the
  * pages in use, less at most one unit of the fraction per division. */
 struct tree_share { u64 bytes, fraction; };     /* fraction: in 2^-63 bytes */

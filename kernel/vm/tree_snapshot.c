@@ -185,3 +185,9 @@ void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out
 		out->private_pages += frame_of(tree_frame(t->slot[page]))->refs == 1;
 	}
 }
+
+void tree_totals(const struct tree *t, u64 *pages, u64 *nodes)
+{
+	*nodes = t->inlined ? 0 : (u64)frame_of(tree_root(t))->tree.nodes + 1;
+	*pages = t->charged - *nodes;
+}

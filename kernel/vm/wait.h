@@ -36,11 +36,9 @@ struct page_wait {
 	u64 page;                       /* the page of the root needed next */
 	u64 first, count;               /* owner: the request's pages */
 	u64 arrived[REQUEST_PAGES / 64];/* owner: bit i: page first + i has arrived or failed */
-	struct avl_node node;           /* owner: in the root's requests, by first */
+	struct avl_node node;           /* owner: among the root's requests, by first; joiner: among its joiners, by page */
 	struct pqueue_node queue;       /* owner: in the pager's queue while QUEUED */
-	struct list joiners;            /* owner: those who joined */
-	struct list join;               /* joiner: its link there */
-	/* When a hardware fault waits: where to install the page so that it is there before the thread runs. */
+	/* When an access waits: where to install the page so that it is there before the thread runs. Set before the cursor is called. */
 	struct space *space;            /* NULL: a call waits, not an access */
 	vaddr_t va;
 };
@@ -55,5 +53,6 @@ struct pager;
 struct vm_hooks {
 	void (*wake)(struct page_wait *w);              /* w->status is set; make its thread runnable */
 	void (*pager_ready)(struct pager *p);           /* its queue went from empty to non-empty, or its head changed, or became empty */
+	bool (*pager_ended)(struct pager *p);           /* called by the pager's reap, a step each: leave the endpoint, wake receivers. True: done */
 };
 extern struct vm_hooks vm_hooks;
