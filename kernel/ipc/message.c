@@ -38,7 +38,7 @@ static int fetch(struct thread *t, vaddr_t msg)
 	u32 words = header_words(header), caps = header_caps(header);
 	sys_status_t status;
 
-	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
+	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || header_accept(header) > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
 		return SYS_ERR_INVALID_ARGS;
 	if (likely(words <= 4 && caps == 0))
 		return SYS_OK;
