@@ -52,15 +52,17 @@ static bool forget_one(void)
 	return true;
 }
 
-/* Sees to it that the account has `bytes` and some for tree nodes left, as far as forgetting files helps. */
-static void make_room(uint64_t bytes)
+/* Sees to it that the account has `bytes` left, and something over for tree nodes and this program itself. */
+static sys_status_t make_room(uint64_t bytes)
 {
 	sys_untyped_info_t info;
+	sys_status_t status;
 
 	bytes += (uint64_t)SPARE_PAGES * SYS_PAGE_SIZE;
-	while (sys_untyped_info(SYS_CAP_UNTYPED, &info) == SYS_OK && info.total - info.used - info.promised < bytes)
+	while ((status = sys_untyped_info(SYS_CAP_UNTYPED, &info)) == SYS_OK && info.total - info.used - info.promised < bytes)
 		if (!forget_one())
-			return;
+			return SYS_ERR_NO_MEMORY;
+	return status;
 }
 
 /* ---- requests of the kernel ---- */
@@ -87,18 +89,21 @@ static uint64_t fill(uint64_t key, uint64_t offset, uint64_t len, sys_status_t *
 static uint64_t supply(uint64_t key, uint64_t offset, uint64_t len, sys_status_t *status)
 {
 	uint64_t unused, good;
+	sys_status_t supplied;
 
-	make_room(len);
+	*status = make_room(len);
+	if (*status == SYS_OK)
+		*status = sys_vmo_op_range(aux, SYS_VMO_OP_COMMIT, 0, len, NULL, 0);
+	if (*status != SYS_OK)
+		return 0;
 	good = fill(key, offset, len, status);
-	if (good > 0) {
-		sys_status_t supplied = sys_pager_supply_pages(pager, files[key].vmo, offset, good, aux, 0, &unused);
-
-		if (supplied != SYS_OK) {
-			*status = supplied;
-			good = 0;
-		}
-	}
-	return good;
+	if (good == 0)
+		return 0;
+	supplied = sys_pager_supply_pages(pager, files[key].vmo, offset, good, aux, 0, &unused);
+	if (supplied == SYS_OK)
+		return good;
+	*status = supplied;
+	return 0;
 }
 
 /* Answers a request: what was asked for or, if that is little, some more. What cannot be had fails. */
@@ -157,15 +162,12 @@ static uint64_t find(const char *name)
 static sys_status_t open_file(uint64_t i, sys_cap_t *out)
 {
 	const sys_rights_t rights = SYS_RIGHTS_BASIC | SYS_RIGHT_READ | SYS_RIGHT_MAP;
-	sys_status_t status = SYS_OK;
+	sys_status_t status = files[i].vmo ? SYS_OK : make_room(0);
 
-	make_room(0);
-	if (!files[i].vmo)
+	if (status == SYS_OK && !files[i].vmo)
 		status = sys_pager_create_vmo(pager, SYS_CAP_UNTYPED, 0, i, backing->size(i), &files[i].vmo);
-	if (status != SYS_OK) {
-		files[i].vmo = SYS_CAP_NULL;
+	if (status != SYS_OK)
 		return status;
-	}
 	files[i].last_use = ++uses;
 	return sys_cap_copy(files[i].vmo, SYS_CAP_CNODE, SYS_SLOT_ANY, rights, out);
 }
