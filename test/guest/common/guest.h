@@ -50,6 +50,7 @@ struct guest_test {
 /* Adds one test from a table: `run` gets `index`. For use in guest_tables(), which a program may define. `name` is copied. */
 void guest_add(const char *name, void (*run)(int), int index);
 void guest_tables(void);
+int guest_part(int argc, char **argv);   /* what a program does that is started with arguments, instead of its tests */
 void guest_drop_copies(void);           /* what reduced() and less() made; main.c calls it after each test */
 
 /* ---- checks (main thread only) ---- */
@@ -78,6 +79,7 @@ void check_account(const sys_untyped_info_t *before, sys_cap_t account_cap, int 
 /* ---- things to test with; each checks that it succeeded ---- */
 
 extern sys_cap_t ut;                    /* this test's account */
+extern const char *guest_path;          /* argv[0]: the boot module that holds this program */
 
 sys_untyped_info_t account(sys_cap_t account_cap);
 uint64_t used(sys_cap_t account_cap);

@@ -17,6 +17,7 @@ extern const struct guest_test *const __start_guest_tests[] __attribute__((weak)
 extern const struct guest_test *const __stop_guest_tests[] __attribute__((weak));
 
 sys_cap_t ut;
+const char *guest_path;
 
 static const struct guest_test *tests[TESTS_MAX];
 static TTest check_tests[TESTS_MAX];
@@ -28,6 +29,12 @@ static sys_untyped_info_t own_before;
 
 __attribute__((weak)) void guest_tables(void)
 {
+}
+
+__attribute__((weak)) int guest_part(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	return EXIT_FAILURE;
 }
 
 static void gather(const struct guest_test *test)
@@ -97,15 +104,28 @@ static Suite *make_suite(const char *program)
 	return suite;
 }
 
+/* guest/caps.elf is caps. */
+static const char *program_name(const char *path)
+{
+	static char name[NAME_BYTES];
+	const char *slash = strrchr(path, '/');
+
+	strncpy(name, slash != NULL ? slash + 1 : path, sizeof(name) - 1);
+	char *dot = strrchr(name, '.');
+	if (dot != NULL)
+		*dot = '\0';
+	return name;
+}
+
 int main(int argc, char **argv)
 {
-	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	const char *program = argc > 0 ? (slash != NULL ? slash + 1 : argv[0]) : "guest";
-
+	if (argc > 1)
+		return guest_part(argc, argv);
+	guest_path = argc > 0 ? argv[0] : "guest";
 	for (const struct guest_test *const *test = __start_guest_tests; test < __stop_guest_tests; test++)
 		gather(*test);
 	guest_tables();
-	SRunner *runner = srunner_create(make_suite(program));
+	SRunner *runner = srunner_create(make_suite(program_name(guest_path)));
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_set_tap(runner, "-");
 	warm_up();
