@@ -53,13 +53,13 @@ sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
 	c = object_create(a, SYS_TYPE_CNODE, &status);
 	if (!c)
 		return status;
-	list_init(&c->free);
-	list_init(&c->threads);
 	status = account_charge(a, frames_for(slots));
 	if (status != SYS_OK) {
-		object_end(&c->object);
+		object_discard(&c->object);
 		return status;
 	}
+	list_init(&c->free);
+	list_init(&c->threads);
 	c->slots = slots;
 	c->frames = frames_for(slots);
 	c->levels = levels_for(slots);
