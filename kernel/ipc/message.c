@@ -38,7 +38,7 @@ static int fetch(struct thread *t, vaddr_t msg)
 	u32 words = header_words(header), caps = header_caps(header);
 	sys_status_t status;
 
-	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || header_accept(header) > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
+	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
 		return SYS_ERR_INVALID_ARGS;
 	if (likely(words <= 4 && caps == 0))
 		return SYS_OK;
@@ -164,6 +164,8 @@ int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 
 
 	if (unlikely(status != SYS_OK))
 		return status;
+	if (unlikely(call && header_accept(t->context.regs.r9) > SYS_MSG_CAPS))
+		return SYS_ERR_INVALID_ARGS;
 	if (unlikely(call && past(deadline)))
 		return t->retries ? SYS_ERR_TIMED_OUT : SYS_ERR_INVALID_ARGS;
 	if (unlikely(object_dying(&ep->object)))
