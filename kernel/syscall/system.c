@@ -10,8 +10,6 @@
 #define VELLUM_VERSION "unknown"
 #endif
 
-sys_counters_t counters;
-
 static struct object resource;
 static sys_machine_info_t machine;
 static const struct object_type resource_type = { .name = "resource", .size = sizeof(resource) };

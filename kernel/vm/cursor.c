@@ -14,6 +14,7 @@
  */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "lib/counters.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
@@ -40,6 +41,7 @@ static sys_status_t copy_page(struct vmo *v, u64 page, paddr_t shared, unsigned 
 		paddr_t copy = frame_alloc(FRAME_PAGE);
 		memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
 		tree_replace(&v->tree, page, slot, copy);
+		counters.copies++;
 	}
 	*out = (struct page_ref){ tree_frame(*slot), true };
 	return SYS_OK;
@@ -62,6 +64,7 @@ static sys_status_t fill_page(struct vmo *v, u64 page, unsigned retries, struct 
 	/* COMMIT */
 	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true };
 	tree_fill(&v->tree, page, slot, out->frame | TREE_PAGE);
+	counters.zero_fills++;
 	return SYS_OK;
 }
 
@@ -81,6 +84,7 @@ sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsign
 	if (tree_tag(slot) == TREE_PAGE) {
 		if (write && !own)
 			return copy_page(v, page, tree_frame(slot), retries, out);
+		counters.shares += !own;
 		*out = (struct page_ref){ tree_frame(slot), own };
 		return SYS_OK;
 	}

@@ -11,6 +11,7 @@
  */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "lib/counters.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vm/mapping.h"
@@ -171,6 +172,7 @@ static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 au
 		if (status != SYS_OK)
 			return status;
 		*fresh += PAGE_SIZE_;
+		counters.pages_supplied++;
 	}
 	status = give_up(aux, aux_page);
 	if (status != SYS_OK)

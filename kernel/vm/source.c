@@ -13,6 +13,7 @@
  * Cost: O(log n) for a page, and the waiters that are woken. Lock: the kernel lock.
  */
 #include "lib/assert.h"
+#include "lib/counters.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vm/source.h"
@@ -270,6 +271,7 @@ static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w
 	insert(&s->requests, w);
 	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
 	s->request_count++;
+	counters.requests++;
 	tell_pager(s);
 	return SYS_ERR_SHOULD_WAIT;
 }
