@@ -141,6 +141,16 @@ static void put_request(struct pager *p, struct thread *to)
 	              (u64[]){ request.key, request.offset, request.length, request.access });
 }
 
+/* A pager with requests stands on its endpoint's list of senders, with the priority of the first. */
+static void stand(struct pager *p)
+{
+	struct endpoint *ep = p->endpoint;
+
+	pqueue_remove(&p->above);
+	if (ep && !pqueue_empty(&p->queue))
+		pqueue_insert(&ep->senders, &p->above, pqueue_first(&p->queue)->priority);
+}
+
 /* ---- send, call ------------------------------------------------------------------------------------------------------------------------ */
 
 static bool past(i64 deadline)
@@ -193,7 +203,10 @@ static bool receive_first(struct thread *t, struct pqueue_node *first, struct re
 	sys_status_t status;
 
 	if (first->kind == QUEUE_PAGER) {
-		put_request(container_of(first, struct pager, above), t);
+		struct pager *p = container_of(first, struct pager, above);
+
+		put_request(p, t);
+		stand(p);
 		return true;
 	}
 	from = container_of(first, struct thread, queue);
@@ -355,7 +368,6 @@ static struct thread *best_receiver(struct pager *p)
 /* The pager's queue changed: hand its first requests to who waits for them, then stand on the endpoint for the rest. */
 void message_pager_ready(struct pager *p)
 {
-	struct endpoint *ep = p->endpoint;
 	struct thread *to;
 
 	while (!pqueue_empty(&p->queue) && (to = best_receiver(p)) != NULL) {
@@ -365,9 +377,7 @@ void message_pager_ready(struct pager *p)
 		}
 		put_request(p, to);
 	}
-	pqueue_remove(&p->above);
-	if (ep && !pqueue_empty(&p->queue))
-		pqueue_insert(&ep->senders, &p->above, pqueue_first(&p->queue)->priority);
+	stand(p);
 }
 
 /* Makes sure that t's memory can be written there, so that a copy-out right after this cannot wait. */
