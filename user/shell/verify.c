@@ -284,10 +284,11 @@ bool command_verify(int argc, char **argv)
 		check_all(text, &files, &wrong);
 	scribble_end();
 	free(text);
-	if (status == SYS_OK)
-		status = files_status(shell_item("files", false)->vmo, &count, why, SYS_TIME_INFINITE);
 	if (status != SYS_OK)
 		return shell_complain(argv[0], "scribble", status);
+	status = files_status(shell_item("files", false)->vmo, &count, why, SYS_TIME_INFINITE);
+	if (status != SYS_OK)
+		return shell_complain(argv[0], "files", status);
 	if (count != files + 1)
 		printf("verify: the archive holds %llu files, its manifest names %llu\n", (unsigned long long)count - 1, (unsigned long long)files);
 	printf("verify: %llu files, %llu wrong\n", (unsigned long long)files, (unsigned long long)wrong);
