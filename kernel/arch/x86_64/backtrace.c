@@ -33,10 +33,11 @@ const char *backtrace_symbol(u64 address, u64 *start)
 	return low->name;
 }
 
-static void print_address(const char *what, u64 address)
+/* `back`: how far before the address to look for the function. A return address may already be the next function's. */
+static void print_address(const char *what, u64 address, u64 back)
 {
 	u64 start;
-	const char *name = backtrace_symbol(address, &start);
+	const char *name = backtrace_symbol(address - back, &start);
 	if (name)
 		kprintf("vellum: %s %016lx %s+0x%lx\n", what, address, name, address - start);
 	else
@@ -54,7 +55,7 @@ static void print_frames(u64 frame)
 		const u64 *at = (const u64 *)frame;
 		if (!in_code(at[1]))
 			return;
-		print_address("  from", at[1]);
+		print_address("  from", at[1], 1);
 		if (at[0] <= frame)
 			return;
 		frame = at[0];
@@ -81,7 +82,7 @@ noreturn void arch_panic_dump(void)
 		kprintf("vellum: user context %p: rip %lx rsp %lx rax %lx vector %lu\n", (const void *)c, c->regs.rip, c->regs.rsp,
 			c->regs.rax, c->regs.vector);
 	if (r && !(r->cs & 3)) {
-		print_address("    at", r->rip);
+		print_address("    at", r->rip, 0);
 		print_frames(r->rbp);
 	} else {
 		print_frames((u64)__builtin_frame_address(0));

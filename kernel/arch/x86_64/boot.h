@@ -14,7 +14,7 @@ const void *boot_loader_memory(paddr_t at, u64 size, const char *what);
 /* Copies a text of at most max bytes that need not end in a zero; cuts what does not fit. */
 void boot_copy_text(char *to, size_t size, const char *from, size_t max);
 
-/* RAM becomes known (whole pages of it, above 1 MiB); reserved parts go afterwards. */
+/* RAM becomes known (whole pages of it, without the first); reserved parts go afterwards. */
 void boot_add_ram(u64 base, u64 size);
 void boot_reserve(u64 base, u64 size);
 /* A module as loaded. `name`: at most max bytes; its first word, without the path, is taken. */

@@ -14,7 +14,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 
-#define LOWEST  0x100000ull             /* below: firmware's, and for starting other CPUs */
+#define LOWEST  PAGE_SIZE_              /* physical address 0 is nothing, and the first page the firmware's */
 #define MIB2    (1ull << 21)
 #define GIB     (1ull << 30)
 #define EARLY_END (4 * GIB)             /* what boot.S has mapped */

@@ -84,6 +84,8 @@ static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *
 static void unpack(const struct boot_module *b)
 {
 	const struct bundle *header = phys_to_virt(b->base);
+	if (b->size < sizeof *header)
+		panic("bundle \"%s\" is broken: %lu bytes", b->name, b->size);
 	if (header->count > (b->size - sizeof *header) / sizeof header->entry[0])
 		panic("bundle \"%s\" is broken: %u entries in %lu bytes", b->name, header->count, b->size);
 	u64 end = sizeof *header + header->count * sizeof header->entry[0];
@@ -93,7 +95,7 @@ static void unpack(const struct boot_module *b)
 
 static bool is_bundle(const struct boot_module *m)
 {
-	return m->size >= sizeof(struct bundle) && memcmp(phys_to_virt(m->base), bundle_magic, sizeof bundle_magic) == 0;
+	return m->size >= sizeof bundle_magic && memcmp(phys_to_virt(m->base), bundle_magic, sizeof bundle_magic) == 0;
 }
 
 void boot_unpack_bundles(void)
