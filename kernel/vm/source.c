@@ -494,10 +494,15 @@ bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *
 }
 
 /* ---- walkers -------------------------------------------------------------------------------------------------------------------------------- */
-static int by_key(const struct avl_node *a, const struct avl_node *b)
+/* Joiners may wait for the same page; requests begin at different ones. */
+static int joined_order(const struct avl_node *a, const struct avl_node *b)
 {
-	u64 x = key_of(container_of(a, struct page_wait, node)), y = key_of(container_of(b, struct page_wait, node));
-	return (x > y) - (x < y);
+	return container_of(a, struct page_wait, node)->page <= container_of(b, struct page_wait, node)->page ? -1 : 1;
+}
+
+static int request_order(const struct avl_node *a, const struct avl_node *b)
+{
+	return container_of(a, struct page_wait, node)->first < container_of(b, struct page_wait, node)->first ? -1 : 1;
 }
 
 static void check_request(const struct source *s, u64 first, u64 count, const u64 *arrived)
@@ -509,8 +514,8 @@ void source_check(const struct source *s)
 {
 	u64 end = 0;
 	ASSERT(s->part == PART_SOURCE && s->root->source == s && list_on(&s->link) == (s->pager != NULL));
-	avl_check(&s->joined, by_key, NULL);
-	avl_check(&s->requests, by_key, NULL);
+	avl_check(&s->joined, joined_order, NULL);
+	avl_check(&s->requests, request_order, NULL);
 	for (struct avl_node *n = avl_first(&s->requests); n; n = avl_next(n)) {
 		const struct page_wait *w = wait_of(n);
 		ASSERT(w->root == s->root && (w->state == PAGE_WAIT_QUEUED || w->state == PAGE_WAIT_DELIVERED));
