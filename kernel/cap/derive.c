@@ -50,17 +50,26 @@ static sys_status_t revoke(struct slot *s)
 }
 
 /* The account's objects, when no capability to them is left: SYS_OK or VM_AGAIN. It is open and empty afterwards, unless it ended
- * itself meanwhile: the slot that named it may have been in a CNode of its own. */
-static sys_status_t sweep(struct account *a)
+ * itself meanwhile: the slot that names it may be in a CNode of its own. Until then that slot stays marked, if it is there. */
+static sys_status_t sweep(struct slot *s)
 {
+	struct account *a = (struct account *)s->object;
+	struct cnode *c = slot_cnode(s);
+	sys_cap_t name = slot_cap(s);
 	sys_status_t status = SYS_OK;
 
+	s->flags |= SLOT_REVOKING;
 	object_ref(&a->object);
+	object_ref(&c->object);
 	while (status == SYS_OK && !account_sweep_step(a))
 		if (caller_gone() || arch_preempt_poll())
 			status = VM_AGAIN;
+	s = cnode_lookup(c, name);
+	if (status == SYS_OK && s)
+		s->flags &= (u16)~SLOT_REVOKING;
 	if (status == SYS_OK && !object_dying(&a->object))
 		a->closed = false;
+	object_unref(&c->object);
 	object_unref(&a->object);
 	return status;
 }
@@ -76,9 +85,7 @@ sys_status_t cap_revoke(struct slot *s)
 	status = revoke(s);
 	if (status != SYS_OK)
 		return status;
-	if (account && !object_dying(o) && sweep((struct account *)o) != SYS_OK)
-		return VM_AGAIN;
-	return SYS_OK;
+	return account && !object_dying(o) ? sweep(s) : SYS_OK;
 }
 
 /* Deleting an account's last capability revokes what was made with it first; the account's own end then sweeps it. */
@@ -87,8 +94,6 @@ sys_status_t cap_delete(struct slot *s)
 	struct object *o = s->object;
 	bool last_of_account = o->type == SYS_TYPE_UNTYPED && o->caps == 1;
 
-	if (last_of_account)
-		((struct account *)o)->closed = true;
 	if (last_of_account || (s->flags & SLOT_REVOKING)) {
 		sys_status_t status = revoke(s);
 
@@ -109,9 +114,8 @@ sys_status_t cap_move(struct slot *src, struct cnode *to, sys_cap_t name, struct
 	if (status != SYS_OK)
 		return status;
 	if (src->flags & SLOT_REVOKING) {
-		status = revoke(src);
-		if (status != SYS_OK)
-			return status;
+		status = cap_revoke(src);
+		return status == SYS_OK ? VM_AGAIN : status;    /* its place and the other may have gone with it */
 	}
 	/* COMMIT */
 	slot_move(src, dst, generation);
