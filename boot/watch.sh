@@ -36,7 +36,7 @@ watch_verdict() {
 	n=$(grep -aoE '^vellum: shutdown [0-9]+' "$log" | tail -n 1 | cut -d' ' -f3)
 	if grep -aq 'vellum: PANIC' "$log"; then
 		watch_fail "The kernel panicked" && status=$no_verdict
-	elif grep -aq 'vellum: the loader could not load the kernel' "$log"; then
+	elif grep -aq 'vellum: the loader could not' "$log"; then
 		watch_fail "The loader failed" && status=$no_verdict
 	elif [ -z "$n" ]; then
 		watch_fail "The machine ended without a verdict" && status=$no_verdict
