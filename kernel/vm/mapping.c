@@ -451,7 +451,7 @@ bool mapping_help_close(struct vmo *v, u64 page, bool write)
 }
 
 /* ---- walker --------------------------------------------------------------------------------------------------------------------------------- */
-static int compare(const struct avl_node *a, const struct avl_node *b) { return of(a)->vmo_offset < of(b)->vmo_offset ? -1 : 1; }
+static int compare(const struct avl_node *a, const struct avl_node *b) { return of(a)->vmo_offset <= of(b)->vmo_offset ? -1 : 1; }
 
 static bool summary_ok(const struct avl_node *n)
 {

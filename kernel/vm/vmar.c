@@ -17,7 +17,7 @@
 #define PLACE        (SYS_VM_COMPACT | SYS_VM_SPECIFIC | SYS_VM_SPECIFIC_OVERWRITE | SYS_VM_OFFSET_IS_UPPER_LIMIT | ALIGN_FIELD)
 #define SPECIFIC     (SYS_VM_SPECIFIC | SYS_VM_SPECIFIC_OVERWRITE)
 #define KEPT         (SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE | SYS_VM_SHARED)
-#define OVERWRITE_ATOMIC 16u            /* steps of replacing mappings that are not interrupted */
+#define OVERWRITE_ATOMIC 16u            /* steps of replacing mappings that are not interrupted: 32 MiB of pages, or so many mappings */
 #define PRESENT_PAGES 2048u             /* pages looked at for MAP_RANGE */
 
 _Static_assert(SYS_VM_CAN_MAP_READ == SYS_VM_PERM_READ << CAN_MAP_SHIFT && SYS_VM_CAN_MAP_EXECUTE == SYS_VM_PERM_EXECUTE << CAN_MAP_SHIFT, "CAN_MAP_SHIFT");
@@ -149,25 +149,17 @@ static sys_status_t map_object_check(const struct vmar *r, const struct vmo *v, 
 	return vmar_is_dead(r) || object_dying(&v->object) ? SYS_ERR_BAD_STATE : SYS_OK;
 }
 
-/* Unmaps [lo, hi), which holds no regions. Hardware goes first, in steps that change nothing otherwise; then the mappings, as far as one goes in one entry. */
+/* Unmaps [lo, hi), which holds no regions. In one entry, so that nobody sees a hole, unless it takes more than OVERWRITE_ATOMIC steps. */
 static sys_status_t overwrite(struct vmar *r, vaddr_t lo, vaddr_t hi)
 {
-	struct space *s = r->space;
 	struct region *c;
 
-	for (vaddr_t va = lo; (va = pt_next(s->root, va, hi)) < hi;) {
-		vaddr_t end = MIN(hi, span_end(va));
-		space_unmap_span(s, va, end);
-		va = end;
-		if (va < hi && arch_preempt_poll())
+	for (unsigned step = 0; (c = region_first(r, lo)) && c->base < hi; step++) {
+		if (step >= OVERWRITE_ATOMIC && arch_preempt_poll())
 			return VM_AGAIN;
-	}
-	for (unsigned step = 1; (c = region_first(r, lo)) && c->base < hi; step++) {
 		sys_status_t status = mapping_cut_step(mapping_of(c), lo, hi);
 		if (status < 0)
 			return status;
-		if (step % OVERWRITE_ATOMIC == 0 && arch_preempt_poll())
-			return VM_AGAIN;
 	}
 	return SYS_OK;
 }
@@ -284,9 +276,9 @@ sys_status_t vmar_unmap(struct vmar *r, bool manage, vaddr_t addr, u64 len)
 
 sys_status_t vmar_destroy(struct vmar *r)
 {
-	if (vmar_is_dead(r) && !r->destroyed)
+	if (!r->space || (r->region.parent && vmar_is_dead(r->region.parent)))
 		return SYS_ERR_BAD_STATE;
-	if (r->destroyed && !r->children.root)
+	if (r->destroyed && !r->children.root)          /* else it goes on, or helps */
 		return SYS_ERR_BAD_STATE;
 	while (destroy_step(r) == VM_AGAIN)
 		if (arch_preempt_poll())
