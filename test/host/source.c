@@ -358,6 +358,73 @@ START_TEST(failing)
 	start(4, 12, 13);                                       /* nothing of the old requests stands */
 	ck_assert(receive(&page, &count));
 	ck_assert(page == 12 && count == 1 && asked_twice == 0);
+	page_wait_cancel(&client[4].wait);                      /* now it stands in a record */
+	ck_assert_int_eq(fail_range(12, 1, SYS_ERR_IO), SYS_OK);
+	ck_assert_uint_eq(root->source->record[0].count, 0);
+	start(4, 12, 13);
+	ck_assert(receive(&page, &count) && asked_twice == 0);
+	check_end();
+}
+END_TEST
+
+/* An owner that waits behind a failed page, and somebody who needs that page: the request is cut in two around it. */
+START_TEST(cut_in_front_of_the_owner)
+{
+	u64 page, count;
+	setup(100, 0);
+	start(0, 0, 20);
+	start(1, 12, 13);
+	start(2, 3, 4);
+	ck_assert(receive(&page, &count));
+	page_wait_cancel(&client[0].wait);                      /* client 2 owns it now */
+	page_wait_cancel(&client[2].wait);                      /* client 1 does, at page 12 */
+	ck_assert_int_eq(client[1].wait.state, PAGE_WAIT_DELIVERED);
+	ck_assert_uint_eq(client[1].wait.first, 0);
+	start(3, 2, 3);
+	ck_assert_int_eq(fail_range(5, 3, SYS_ERR_IO), SYS_OK);
+	start(0, 6, 20);
+	ck_assert(receive(&page, &count));
+	ck_assert(page == 6 && count == 1 && asked_twice == 0);
+	ck_assert_uint_eq(client[1].wait.first, 7);
+	ck_assert_int_eq(client[3].wait.state, PAGE_WAIT_DELIVERED);
+	ck_assert(client[3].wait.first == 0 && client[3].wait.count == 6);
+	check();
+	must_ok(supply(0, 20, 0));
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(client[i].wait.state, PAGE_WAIT_IDLE);
+	check_end();
+}
+END_TEST
+
+/* A supply that cannot be paid for leaves pages, charges and waiters as they were. */
+START_TEST(supply_without_memory)
+{
+	struct vmo *child;
+	setup(100, 0);
+	start(0, 20, 21);
+	fill_aux(0, 1);
+	fill_aux(1, 2);
+	must_ok(vmo_create_child(aux, other, SYS_VMO_CHILD_SNAPSHOT, PAGE_SIZE_, PAGE_SIZE_, &child));
+	object_cap(&child->object);                             /* page 1 is shared, page 0 is not, page 2 is known zero */
+	for (u64 from = 0; from < 3; from++) {
+		u64 failures = 0, used = account->used, paid = other->used;
+		each_failure(n) {
+			sys_status_t status = supply(20 + from, 1, from);
+			if (!allocation_failed()) {
+				ck_assert_int_eq(status, SYS_OK);
+				continue;
+			}
+			failures++;
+			ck_assert_int_eq(status, SYS_ERR_NO_MEMORY);
+			ck_assert(account->used == used && other->used == paid);
+			ck_assert(from != 0 || client[0].wakes == 0);
+			check();
+		}
+		failure_disarm();
+		ck_assert_uint_eq(failures, from == 0 ? 2 : from == 1 ? 1 : 0);
+	}
+	ck_assert_uint_eq(client[0].wakes, 1);
+	object_uncap(&child->object);
 	check_end();
 }
 END_TEST
@@ -549,10 +616,10 @@ static void resize(void)
 	}
 }
 
-static void random_step(void)
+static void random_step(u64 spread)
 {
 	unsigned i = (unsigned)random_below(THREADS);
-	u64 page = random_below(root->size / PAGE_SIZE_), count = 1 + random_below(AUX - 1), from, length;
+	u64 page = random_below(root->size / PAGE_SIZE_) / spread, count = 1 + random_below(AUX - 1), from, length;
 	count = MIN(count, root->size / PAGE_SIZE_ - page);
 	switch (random_below(12)) {
 	case 0: case 1: case 2: case 3:
@@ -590,7 +657,7 @@ START_TEST(random_requests)
 		setup(PAGES, SYS_VMO_RESIZABLE);
 		for (unsigned step = 0; step < 3000; step++) {
 			host_preempt_every((unsigned)random_below(4));
-			random_step();
+			random_step(1 + 3 * round);
 			check();
 		}
 		/* Nobody sleeps for ever: once everything is received and answered, all run to their end. */
@@ -619,6 +686,8 @@ Suite *test_suite(void)
 	add_test(s, early_wake);
 	add_test(s, cancelled_owner);
 	add_test(s, failing);
+	add_test(s, cut_in_front_of_the_owner);
+	add_test(s, supply_without_memory);
 	add_test(s, arguments);
 	add_test(s, commit_asks);
 	add_test(s, resizing);
