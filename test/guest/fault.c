@@ -8,7 +8,7 @@
 #define GENERAL_PROTECTION 13
 
 static volatile uint8_t data[64] = {0xc3};
-static const volatile uint8_t constant[64] = {0xc3};
+static const uint8_t constant[64] = {0xc3};
 
 /* ---- page faults ---- */
 
@@ -223,7 +223,6 @@ DOES(invlpg, "invlpg (%%rsp)")
 DOES(wbinvd, "wbinvd")
 DOES(swapgs, "swapgs")
 DOES(sysret, "movq $0x1000, %%rcx; sysretq")
-DOES(iret_kernel, "movl %%ss, %%eax; pushq %%rax; pushq %%rsp; pushfq; pushq $8; pushq $0x1000; iretq")
 DOES(interrupt, "int $0x80")
 DOES(page_fault_vector, "int $14")
 DOES(far_address, "movq $0x0000800000000000, %%rax; movb (%%rax), %%al")
@@ -240,7 +239,7 @@ static const struct { const char *name; helper_fn fn; uint64_t vector; } forbidd
 	{"privileged: lgdt", does_lgdt, GENERAL_PROTECTION}, {"privileged: lidt", does_lidt, GENERAL_PROTECTION},
 	{"privileged: ltr", does_ltr, GENERAL_PROTECTION}, {"privileged: invlpg", does_invlpg, GENERAL_PROTECTION},
 	{"privileged: wbinvd", does_wbinvd, GENERAL_PROTECTION}, {"privileged: swapgs", does_swapgs, GENERAL_PROTECTION},
-	{"privileged: sysret", does_sysret, GENERAL_PROTECTION}, {"privileged: iret to the kernel", does_iret_kernel, GENERAL_PROTECTION},
+	{"privileged: sysret", does_sysret, GENERAL_PROTECTION},
 	{"privileged: an interrupt vector that is not the program's", does_interrupt, GENERAL_PROTECTION},
 	{"privileged: the page fault's vector by hand", does_page_fault_vector, GENERAL_PROTECTION},
 	{"exception: an address that is none", does_far_address, GENERAL_PROTECTION},

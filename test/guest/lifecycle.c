@@ -280,6 +280,7 @@ TEST("a process is ended while its fault is held: the reply gives BAD_STATE")
 	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(SECOND)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	END();
+	msg = (sys_msg_t){0};
 	STATUS(SYS_ERR_BAD_STATE, sys_ipc_reply(reply, &msg));
 }
 

@@ -143,6 +143,7 @@ CALL(pager_query_dirty_ranges, c[0], c[1], 0, PAGE, (sys_dirty_range_t *)buffer,
 CALL(pager_query_vmo_stats, c[0], c[1], 0, (sys_pager_vmo_stats_t *)buffer)
 CALL(pager_detach_vmo, c[0], c[1])
 CALL(pager_requeue, c[0])
+CALL(pager_supply_recv, (const sys_pager_supply_t *)buffer, buffer, (sys_pager_request_t *)buffer, 1, &count, SYS_TIME_POLL)
 CALL(pager_recv, c[0], (sys_pager_request_t *)buffer, 1, &count, SYS_TIME_POLL)
 CALL(irq_create, c[0], c[1], 9, c[2], 1, out)
 CALL(msi_create, c[0], c[1], c[2], 1, buffer, &token, out)
@@ -157,14 +158,6 @@ CALL(console_read, c[0], (char *)buffer, 1, &count, SYS_TIME_POLL)
 CALL(system_info, c[0], SYS_TOPIC_COUNTERS, out, sizeof(sys_counters_t))
 CALL(trace_start, c[0], c[1], 1)
 CALL(trace_stop, c[0])
-
-static sys_status_t call_pager_supply_recv(const sys_cap_t *c, void *out)
-{
-	sys_pager_supply_t supply = {.pager = c[0], .vmo = c[1], .aux = c[2], .len = PAGE};
-	uint64_t new_bytes;
-	(void)out;
-	return sys_pager_supply_recv(&supply, &new_bytes, (sys_pager_request_t *)buffer, 1, &count, SYS_TIME_POLL);
-}
 
 #define R(NAME) SYS_RIGHT_##NAME
 #define A(TYPE, RIGHTS) {CAP, SYS_TYPE_##TYPE, RIGHTS}
@@ -266,7 +259,7 @@ static const struct row rows[] = {
 	LATER(pager_detach_vmo, A(PAGER, R(MANAGE)), A(VMO, 0))
 	LATER(pager_requeue, A(PAGER, R(MANAGE)))
 	NOW(pager_recv, NO_RESULT, A(PAGER, R(RECV)))
-	LATER(pager_supply_recv, A(PAGER, R(MANAGE) | R(RECV)), A(VMO, 0), A(VMO, R(READ) | R(WRITE)))
+	LATER(pager_supply_recv, {NONE, SYS_TYPE_NONE, 0})      /* its capabilities are in memory, which is not looked at yet */
 	LATER(irq_create, A(RESOURCE, R(MANAGE)), UT, A(NOTIFICATION, R(SEND)))
 	LATER(msi_create, A(RESOURCE, R(MANAGE)), UT, A(NOTIFICATION, R(SEND)))
 	LATER(ioport_create, A(RESOURCE, R(MANAGE)), UT)

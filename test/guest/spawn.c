@@ -173,6 +173,7 @@ TEST("sys_spawn: a child's fault is a message to its fault endpoint; sys_process
 	STATUS(SYS_ERR_TIMED_OUT, sys_process_wait(&process, &code, after(3 * MILLISECOND)));
 	EQ(code, 5);
 	OKAY(sys_process_end(&process));
+	msg = (sys_msg_t){0};
 	STATUS(SYS_ERR_BAD_STATE, sys_ipc_reply(reply, &msg));
 	check_account(&before, ut, __LINE__);
 }

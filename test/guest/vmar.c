@@ -558,8 +558,8 @@ TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01 to -03, -09
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(region, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, base, PAGE));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(region, SYS_VM_PERM_READ, base - PAGE, PAGE));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(less(region, SYS_RIGHT_MANAGE), SYS_VM_PERM_READ, base, 8 * PAGE));
-	*page_at(0) = 7;
-	*page_at(4) = 8;
+	NO_FAULT(WRITE, page_at(0));
+	NO_FAULT(WRITE, page_at(4));
 	end();
 }
 
@@ -573,7 +573,8 @@ TEST("vmar_protect:NOT_FOUND a hole in the range (PROT-05)")
 	REFUSED(SYS_ERR_NOT_FOUND, sys_vmar_protect(region, SYS_VM_PERM_READ, base + 2 * PAGE, PAGE));
 	REFUSED(SYS_ERR_NOT_FOUND, sys_vmar_protect(region, SYS_VM_PERM_READ, base, 5 * PAGE));
 	REFUSED(SYS_ERR_NOT_FOUND, sys_vmar_protect(region, SYS_VM_PERM_READ, base + 40 * PAGE, PAGE));
-	*page_at(0) = 1;
+	NO_FAULT(WRITE, page_at(0));
+	NO_FAULT(WRITE, page_at(4));
 	end();
 }
 

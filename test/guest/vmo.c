@@ -189,7 +189,7 @@ TEST("vmo_read:BAD_ADDRESS vmo_write:BAD_ADDRESS a buffer that ends in a hole, i
 	unmap((void *)base, 4 * PAGE);
 }
 
-TEST("vmo_read:NO_MEMORY into a buffer whose account is full; vmo_write:NO_MEMORY content whose account is full")
+TEST("vmo_read:BAD_ADDRESS into a buffer whose account is full; vmo_write:NO_MEMORY content whose account is full")
 {
 	sys_cap_t small = new_untyped(16 * PAGE), hole = new_vmo_in(small, 32 * PAGE), vmo = new_vmo(PAGE);
 	uint64_t page = 0;
@@ -198,7 +198,7 @@ TEST("vmo_read:NO_MEMORY into a buffer whose account is full; vmo_write:NO_MEMOR
 		page++;
 	char *at = map(hole, 32 * PAGE);
 	put(vmo, 0, 1);
-	REFUSED(SYS_ERR_NO_MEMORY, sys_vmo_read(vmo, at + page * PAGE, 0, 8));
+	REFUSED(SYS_ERR_BAD_ADDRESS, sys_vmo_read(vmo, at + page * PAGE, 0, 8));
 	REFUSED(SYS_ERR_NO_MEMORY, sys_vmo_write(hole, in, page * PAGE, 1));
 	OKAY(sys_vmo_write(hole, in, (page - 1) * PAGE, PAGE));
 	OKAY(sys_vmo_read(hole, out, page * PAGE, PAGE));

@@ -4,10 +4,7 @@
 
 #include <string.h>
 
-enum { SMALL_ACCOUNT_FRAMES = 8, COPIES_MAX = 256 };
-
-static sys_cap_t copies[COPIES_MAX];
-static size_t copy_count;
+enum { SMALL_ACCOUNT_FRAMES = 8 };
 
 /* ---- checks ---- */
 
@@ -170,15 +167,7 @@ sys_cap_t reduced(sys_cap_t cap, sys_rights_t rights)
 {
 	sys_cap_t out;
 	OKAY(sys_cap_copy(cap, SYS_CAP_CNODE, SYS_SLOT_ANY, rights, &out));
-	CHECK(copy_count < COPIES_MAX);
-	copies[copy_count++] = out;
 	return out;
-}
-
-void guest_drop_copies(void)
-{
-	while (copy_count > 0)
-		sys_cap_delete(copies[--copy_count]);   /* most are gone already: BAD_CAP */
 }
 
 sys_cap_t less(sys_cap_t cap, sys_rights_t rights)

@@ -51,7 +51,6 @@ struct guest_test {
 void guest_add(const char *name, void (*run)(int), int index);
 void guest_tables(void);
 int guest_part(int argc, char **argv);   /* what a program does that is started with arguments, instead of its tests */
-void guest_drop_copies(void);           /* what reduced() and less() made; main.c calls it after each test */
 
 /* ---- checks (main thread only) ---- */
 

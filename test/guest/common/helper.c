@@ -9,7 +9,6 @@ static char stacks[HELPERS][HELPER_STACK] __attribute__((aligned(4096)));
 static unsigned next_stack;
 static struct { helper_fn fn; void *arg; char *top; } prepared;
 
-void helper_entry(void);
 /* rdi: the function, rsi: its argument, rsp: the aligned top of a stack. */
 __asm__(".pushsection .text.helper_entry,\"ax\",@progbits\n"
 	".globl helper_entry\n"
@@ -28,12 +27,6 @@ __asm__(".pushsection .text.helper_entry,\"ax\",@progbits\n"
 void helper_reset(void)
 {
 	next_stack = 0;
-}
-
-void helper_warm_up(void)
-{
-	for (unsigned i = 0; i < HELPERS; i++)
-		memset(stacks[i], 0, sizeof(stacks[i]));
 }
 
 static sys_cap_t prepare(sys_cap_t cspace, helper_fn fn, void *arg, sys_cap_t fault_ep)

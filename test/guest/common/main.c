@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TESTS_MAX = 1024, NAME_BYTES = 96, TABLE_MAX = 768, WARM_HEAP = 512 * 1024, WARM_STACK = 48 * 1024 };
+enum { SLOTS_MAX = 8192, TESTS_MAX = 1024, NAME_BYTES = 160, TABLE_MAX = 768, WARM_HEAP = 512 * 1024, WARM_STACK = 48 * 1024 };
 
 /* The linker gathers the section; a program whose tests all come from tables has none. */
 extern const struct guest_test *const __start_guest_tests[] __attribute__((weak));
 extern const struct guest_test *const __stop_guest_tests[] __attribute__((weak));
+
+extern char __libsys_data_start[], __libsys_data_end[];
 
 sys_cap_t ut;
 const char *guest_path;
@@ -26,6 +28,7 @@ static struct guest_test table_tests[TABLE_MAX];
 static char table_names[TABLE_MAX][NAME_BYTES];
 static size_t table_count;
 static sys_untyped_info_t own_before;
+static sys_cap_t own_names[SLOTS_MAX];
 
 __attribute__((weak)) void guest_tables(void)
 {
@@ -56,6 +59,34 @@ void guest_add(const char *name, void (*run)(int), int index)
 	gather(&table_tests[table_count++]);
 }
 
+/* Capabilities that a test left in our CSpace and that are not from its account (regions of our address space, copies of what we
+ * were given) go with the test. */
+static void for_each_capability(void (*see)(uint32_t slot, sys_cap_t name))
+{
+	sys_cap_info_t info;
+	sys_cap_t name;
+
+	for (uint32_t slot = 1; slot < SLOTS_MAX && sys_cnode_info(SYS_CAP_CNODE, slot, &name, &info) == SYS_OK; slot++)
+		if (info.type != SYS_TYPE_NONE)
+			see(slot, name);
+}
+
+static void note_capability(uint32_t slot, sys_cap_t name)
+{
+	own_names[slot] = name;
+}
+
+static void drop_if_new(uint32_t slot, sys_cap_t name)
+{
+	if (own_names[slot] != name)
+		OKAY(sys_cap_delete(name));
+}
+
+static void drop_new_capabilities(void)
+{
+	for_each_capability(drop_if_new);
+}
+
 static void test_begins(void)
 {
 	helper_reset();
@@ -67,9 +98,9 @@ static void test_begins(void)
 static void test_ends(void)
 {
 	OKAY(sys_cap_revoke(ut));
-	guest_drop_copies();
 	sys_untyped_info_t left = account(ut);
 	OKAY(sys_cap_delete(ut));
+	drop_new_capabilities();
 	EQ(left.used, 0);
 	EQ(left.promised, 0);
 	check_account(&own_before, SYS_CAP_UNTYPED, __LINE__);
@@ -78,6 +109,8 @@ static void test_ends(void)
 /* Touches what a later test may be the first to touch. */
 static __attribute__((noinline)) void warm_up(void)
 {
+	for (volatile char *at = __libsys_data_start; at < __libsys_data_end; at += SYS_PAGE_SIZE)
+		*at = *at;
 	volatile char stack[WARM_STACK];
 	for (size_t i = 0; i < sizeof(stack); i += SYS_PAGE_SIZE)
 		stack[i] = (char)i;
@@ -86,7 +119,50 @@ static __attribute__((noinline)) void warm_up(void)
 		abort();
 	memset(heap, (int)stack[0], WARM_HEAP);
 	free(heap);
-	helper_warm_up();
+}
+
+/* ---- a fault of the program itself: said in a line, so that a log tells more than a status ---- */
+
+static char monitor_stack[8192] __attribute__((aligned(16)));
+static sys_cap_t monitor_ep, monitor_reply;
+
+static char *put_hex(char *to, const char *before, uint64_t value)
+{
+	while (*before != '\0')
+		*to++ = *before++;
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*to++ = "0123456789abcdef"[value >> shift & 15];
+	return to;
+}
+
+static int64_t monitor(void *arg)
+{
+	static sys_msg_t msg;
+	static char line[256];
+
+	(void)arg;
+	if (sys_ipc_recv(monitor_ep, monitor_reply, &msg, NULL, SYS_TIME_INFINITE) != SYS_OK)
+		return 1;
+	char *end = put_hex(line, "\nBail out! fault ", msg.label);
+	for (uint32_t i = 0; i < msg.words && i < 4; i++)
+		end = put_hex(end, " ", msg.word[i]);
+	*end++ = '\n';
+	sys_console_write(SYS_CAP_CONSOLE, line, (size_t)(end - line));
+	return sys_thread_kill(SYS_CAP_THREAD, (int64_t)msg.word[3]);
+}
+
+static void start_monitor(void)
+{
+	sys_cap_t thread;
+
+	if (sys_endpoint_create(SYS_CAP_UNTYPED, &monitor_ep) != SYS_OK || sys_reply_create(SYS_CAP_UNTYPED, &monitor_reply) != SYS_OK ||
+	    sys_thread_create(SYS_CAP_UNTYPED, SYS_CAP_CNODE, SYS_CAP_VMAR, SYS_CAP_NULL, &thread) != SYS_OK ||
+	    sys_thread_start(thread, (sys_vaddr_t)helper_entry, (sys_vaddr_t)monitor_stack + sizeof(monitor_stack), (uint64_t)monitor,
+			     0) != SYS_OK ||
+	    sys_thread_set_fault_endpoint(SYS_CAP_THREAD, monitor_ep) != SYS_OK)
+		abort();
+	while (thread_info(thread).state != SYS_THREAD_WAITING)
+		sys_thread_yield();
 }
 
 static Suite *make_suite(const char *program)
@@ -129,6 +205,8 @@ int main(int argc, char **argv)
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_set_tap(runner, "-");
 	warm_up();
+	start_monitor();
+	for_each_capability(note_capability);
 	srunner_run_all(runner, CK_SILENT);
 	bool failed = srunner_ntests_failed(runner) != 0 || srunner_ntests_run(runner) == 0;
 	srunner_free(runner);

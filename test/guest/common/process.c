@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* process.c: see process.h. The image is found in the list of this program's own mappings: everything that is linked lies
- * between the link address and IMAGE_END, and nothing else does. */
+/* process.c: see process.h. The image is found in the list of this program's own mappings: everything that begins between the
+ * link address and the end of the variables, and nothing else does. */
 #include "process.h"
 
 #include <string.h>
@@ -8,14 +8,13 @@
 enum { MAPS_MAX = 96 };
 
 #define IMAGE_START 0x400000ul
-#define IMAGE_END   0x4000000ul
+extern char __libsys_data_end[];
 
 static sys_maps_t maps[MAPS_MAX];
 static char process_stack[HELPER_STACK] __attribute__((aligned(4096)));
 
-void helper_entry(void);
 
-/* The first of the program's linked bytes of a mapping are copied page by page; the kernel reads them from our own memory. */
+/* The kernel copies: it reads the mapping as our own memory. */
 static void copy_mapping(const sys_process_t *process, const sys_maps_t *from)
 {
 	uint32_t perms = from->options & (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE);
@@ -38,7 +37,7 @@ static void copy_image(const sys_process_t *process)
 	OKAY(sys_vmar_maps(SYS_CAP_VMAR, maps, MAPS_MAX, &count, &available));
 	EQ(count, available);
 	for (size_t i = 0; i < count; i++)
-		if (maps[i].kind == 1 && maps[i].base >= IMAGE_START && maps[i].base < IMAGE_END) {
+		if (maps[i].kind == 1 && maps[i].base >= IMAGE_START && maps[i].base < (sys_vaddr_t)__libsys_data_end) {
 			copy_mapping(process, &maps[i]);
 			copied++;
 		}
