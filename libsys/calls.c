@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* calls.c: the stubs that the table marks SYSCALL_HAND: several fields share a register, a message travels in registers,
- * or nothing comes back. Which field is where is said in the kernel's handlers of the same calls.
+/* calls.c: the stubs that the table marks SYSCALL_HAND: several fields share a register, a message travels in
+ * registers, or nothing comes back. Which field is where is said in the kernel's handlers of the same calls.
  */
 #include "syscall.h"
 
@@ -81,7 +81,7 @@ sys_status_t sys_vmar_info(sys_cap_t vmar, sys_vmar_info_t *info)
 	return status;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------------------------------- */
 
 enum { REGISTER_WORDS = 4 };    /* written out below, not as loops: so the compiler keeps them in registers */
 
@@ -279,7 +279,7 @@ sys_status_t sys_ipc_reply_recv4(sys_cap_t reply, uint64_t *label, uint64_t word
 	return status;
 }
 
-/* ---- threads, time, the end ---------------------------------------------------------------------------------------- */
+/* ---- threads, time, the end -------------------------------------------------------------------------------- */
 
 SYS_NORETURN void sys_thread_exit(int64_t code)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* elf.c: a static program from a VMO into an address space.
  *
- * What is not writable is mapped straight from the file's VMO (its pages are shared by all who run it, and arrive one by
- * one where a pager stands behind). What is writable is a snapshot of the file's pages, or a copy where the VMO cannot be
- * snapshot (a pager stands behind). What the file does not hold is zero, from a VMO of its own. The file is not trusted.
+ * What is not writable is mapped straight from the file's VMO (its pages are shared by all who run it, and arrive one
+ * by one where a pager stands behind). What is writable is a snapshot of the file's pages, or a copy where the VMO
+ * cannot be snapshot (a pager stands behind). What the file does not hold is zero, from a VMO of its own. The file is
+ * not trusted.
  */
 #include <string.h>
 #include "elf.h"
@@ -17,18 +18,22 @@ static uint64_t page_up(uint64_t n) { return page_down(n + SYS_PAGE_SIZE - 1); }
 
 static bool header_is_ours(const struct elf_header *h)
 {
-	return h->magic == ELF_MAGIC && h->class == ELF_CLASS_64 && h->data == ELF_LITTLE_ENDIAN && h->type == ELF_TYPE_EXEC &&
-		h->machine == ELF_MACHINE_X86_64 && h->phentsize == sizeof(struct elf_program_header);
+	return h->magic == ELF_MAGIC && h->class == ELF_CLASS_64 && h->data == ELF_LITTLE_ENDIAN &&
+		h->type == ELF_TYPE_EXEC && h->machine == ELF_MACHINE_X86_64 &&
+		h->phentsize == sizeof(struct elf_program_header);
 }
 
 static bool segment_is_sound(const struct elf_program_header *ph, uint64_t file_size)
 {
-	return ph->filesz <= ph->memsz && ph->memsz < USER_END && ph->vaddr >= SYS_PAGE_SIZE && ph->vaddr <= USER_END - ph->memsz &&
-		ph->filesz <= file_size && ph->offset <= file_size - ph->filesz &&
-		(ph->vaddr ^ ph->offset) % SYS_PAGE_SIZE == 0 && (ph->flags & (ELF_WRITE | ELF_EXECUTE)) != (ELF_WRITE | ELF_EXECUTE);
+	const uint32_t both = ELF_WRITE | ELF_EXECUTE;
+
+	return ph->vaddr >= SYS_PAGE_SIZE && ph->memsz < USER_END && ph->vaddr <= USER_END - ph->memsz &&
+		ph->filesz <= ph->memsz && ph->filesz <= file_size && ph->offset <= file_size - ph->filesz &&
+		(ph->vaddr ^ ph->offset) % SYS_PAGE_SIZE == 0 && (ph->flags & both) != both;
 }
 
-static sys_status_t read_program_header(sys_cap_t vmo, const struct elf_header *h, unsigned i, struct elf_program_header *ph)
+static sys_status_t read_program_header(sys_cap_t vmo, const struct elf_header *h, unsigned i,
+	struct elf_program_header *ph)
 {
 	return sys_vmo_read(vmo, ph, h->phoff + (uint64_t)i * sizeof *ph, sizeof *ph);
 }
@@ -53,14 +58,16 @@ sys_status_t elf_read(sys_cap_t vmo, struct elf_image *image)
 			continue;
 		if (image->segments == ELF_SEGMENTS_MAX || !segment_is_sound(&ph, size))
 			return SYS_ERR_INVALID_ARGS;
-		image->segment[image->segments++] = (struct elf_segment){ ph.vaddr, ph.memsz, ph.offset, ph.filesz, ph.flags };
+		image->segment[image->segments++] =
+			(struct elf_segment){ ph.vaddr, ph.memsz, ph.offset, ph.filesz, ph.flags };
 	}
 	image->entry = header.entry;
 	return status != SYS_OK ? status : image->segments ? SYS_OK : SYS_ERR_INVALID_ARGS;
 }
 
 /* Maps `len` bytes of vmo at exactly vaddr (the root VMAR's base is not address 0). */
-static sys_status_t map_at(sys_cap_t vmar, uint64_t base, uint32_t perms, uint64_t vaddr, sys_cap_t vmo, uint64_t offset, uint64_t len)
+static sys_status_t map_at(sys_cap_t vmar, uint64_t base, uint32_t perms, uint64_t vaddr, sys_cap_t vmo,
+	uint64_t offset, uint64_t len)
 {
 	sys_vaddr_t addr;
 
@@ -138,7 +145,8 @@ static sys_status_t map_segment(sys_cap_t vmo, const struct elf_segment *s, sys_
 {
 	uint64_t start = page_down(s->vaddr), head = s->vaddr - start;
 	uint64_t file_end = s->file ? page_up(s->vaddr + s->file) : start, end = page_up(s->vaddr + s->memory);
-	uint32_t perms = SYS_VM_PERM_READ | (s->flags & ELF_WRITE ? SYS_VM_PERM_WRITE : 0) | (s->flags & ELF_EXECUTE ? SYS_VM_PERM_EXECUTE : 0);
+	uint32_t perms = SYS_VM_PERM_READ | (s->flags & ELF_WRITE ? SYS_VM_PERM_WRITE : 0) |
+		(s->flags & ELF_EXECUTE ? SYS_VM_PERM_EXECUTE : 0);
 	sys_status_t status = SYS_OK;
 
 	if (s->file && s->flags & ELF_WRITE)

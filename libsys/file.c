@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* file.c: the C library's file descriptors. 0, 1 and 2 are the console; the others are files in this program's own heap,
- * which live until they are removed or the program ends (temporary files of libraries; a real file comes from a server).
- * One lock over both tables; the console is used without it.
+/* file.c: the C library's file descriptors. 0, 1 and 2 are the console; the others are files in this program's own
+ * heap, which live until they are removed or the program ends (temporary files of libraries; a real file comes from a
+ * server). One lock over both tables; the console is used without it.
  */
 #include <errno.h>
 #include <fcntl.h>

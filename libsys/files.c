@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* files.c: a client's side of the file protocol, and the texts in its messages. Neither side trusts the other's lengths. */
+/* files.c: a client's side of the file protocol, and the texts in its messages. Neither side trusts the other's
+ * lengths. */
 #include <string.h>
 #include <libsys/files.h>
 

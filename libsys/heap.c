@@ -18,7 +18,8 @@ static sys_status_t heap_open(void)
 
 	if (status != SYS_OK)
 		return status;
-	status = sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, heap_vmo, 0, HEAP_SIZE, &heap_base);
+	status = sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, heap_vmo, 0, HEAP_SIZE,
+		&heap_base);
 	if (status != SYS_OK) {
 		sys_cap_delete(heap_vmo);
 		heap_base = 0;

@@ -33,10 +33,14 @@ void libsys_sleep(sys_time_t ns)
 	sys_notification_wait(sleep_never, &bits, sys_clock_get() + ns);
 }
 
+static sys_time_t longer(sys_time_t ns)
+{
+	return 2 * ns < SLEEP_MAX_NS ? 2 * ns : SLEEP_MAX_NS;
+}
+
 void libsys_lock(libsys_lock_t *lock)
 {
-	for (sys_time_t ns = SLEEP_FIRST_NS; __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE);
-			ns = 2 * ns < SLEEP_MAX_NS ? 2 * ns : SLEEP_MAX_NS)
+	for (sys_time_t ns = SLEEP_FIRST_NS; __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE); ns = longer(ns))
 		libsys_sleep(ns);
 }
 
@@ -77,18 +81,22 @@ void __retarget_lock_close_recursive(_LOCK_T lock)
 		pool_give(lock);
 }
 
+static bool lock_try(struct __lock *lock, struct tls_head *self)
+{
+	struct tls_head *none = NULL;
+
+	return __atomic_compare_exchange_n(&lock->owner, &none, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 void __retarget_lock_acquire_recursive(_LOCK_T lock)
 {
-	struct tls_head *self = tls_current(), *none = NULL;
+	struct tls_head *self = tls_current();
 
 	if (!lock)
 		return;
-	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self) {
-		for (sys_time_t ns = SLEEP_FIRST_NS;
-				!__atomic_compare_exchange_n(&lock->owner, &none, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-				none = NULL, ns = 2 * ns < SLEEP_MAX_NS ? 2 * ns : SLEEP_MAX_NS)
+	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self)
+		for (sys_time_t ns = SLEEP_FIRST_NS; !lock_try(lock, self); ns = longer(ns))
 			libsys_sleep(ns);
-	}
 	lock->depth++;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* process.c: waiting for a program and ending it. There is no call yet that tells of a thread's end, so the waiter looks
- * at the first thread again and again, at growing intervals.
+/* process.c: waiting for a program and ending it. There is no call yet that tells of a thread's end, so the waiter
+ * looks at the first thread again and again, at growing intervals.
  */
 #include "internal.h"
 

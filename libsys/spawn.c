@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* spawn.c: a new program in an account, a CSpace and an address space of its own. Everything it is made of comes from its
- * account, so whatever goes wrong on the way is undone by ending the account.
+/* spawn.c: a new program in an account, a CSpace and an address space of its own. Everything it is made of comes from
+ * its account, so whatever goes wrong on the way is undone by ending the account.
  */
 #include <string.h>
 #include <vellum/startup.h>
@@ -31,8 +31,8 @@ static sys_status_t give(const sys_process_t *p, sys_cap_t cap, sys_cap_t slot)
 static sys_status_t give_all(const sys_spawn_args_t *args, const sys_process_t *p)
 {
 	const struct { sys_cap_t cap, slot; } fixed[] = {
-		{ p->cspace, SYS_CAP_CNODE }, { p->vmar, SYS_CAP_VMAR }, { p->untyped, SYS_CAP_UNTYPED }, { p->thread, SYS_CAP_THREAD },
-		{ args->console, SYS_CAP_CONSOLE }, { args->resource, SYS_CAP_RESOURCE },
+		{ p->cspace, SYS_CAP_CNODE }, { p->vmar, SYS_CAP_VMAR }, { p->untyped, SYS_CAP_UNTYPED },
+		{ p->thread, SYS_CAP_THREAD }, { args->console, SYS_CAP_CONSOLE }, { args->resource, SYS_CAP_RESOURCE },
 	};
 	sys_status_t status = args->items <= CSPACE_SLOTS - SYS_CAP_FIRST_FREE ? SYS_OK : SYS_ERR_NO_SLOT;
 
@@ -47,6 +47,7 @@ static sys_status_t give_all(const sys_spawn_args_t *args, const sys_process_t *
 static sys_status_t make_stack(const sys_process_t *p, sys_vaddr_t *top)
 {
 	const uint32_t can = SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_SPECIFIC;
+	const uint32_t perms = SYS_VM_PERM_READ | SYS_VM_PERM_WRITE;
 	sys_cap_t region, vmo;
 	sys_vaddr_t base;
 	sys_status_t status = sys_vmar_allocate(p->vmar, can, 0, STACK_BYTES + 2 * GUARD_BYTES, &region, &base);
@@ -55,7 +56,7 @@ static sys_status_t make_stack(const sys_process_t *p, sys_vaddr_t *top)
 		return status;
 	status = sys_vmo_create(p->untyped, STACK_BYTES, 0, &vmo);
 	if (status == SYS_OK) {
-		status = sys_vmar_map(region, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_SPECIFIC, GUARD_BYTES, vmo, 0, STACK_BYTES, &base);
+		status = sys_vmar_map(region, perms | SYS_VM_SPECIFIC, GUARD_BYTES, vmo, 0, STACK_BYTES, &base);
 		sys_cap_delete(vmo);
 	}
 	sys_cap_delete(region);
@@ -68,7 +69,8 @@ struct block { sys_cap_t vmo; uint64_t string; };
 
 static uint64_t block_size(const sys_spawn_args_t *args)
 {
-	uint64_t size = sizeof(struct startup_block) + args->items * sizeof(struct startup_item) + (uint64_t)args->argc * sizeof(uint32_t);
+	uint64_t size = sizeof(struct startup_block) + args->items * sizeof(struct startup_item) +
+		(uint64_t)args->argc * sizeof(uint32_t);
 
 	for (size_t i = 0; i < args->items; i++)
 		size += strlen(args->item[i].name) + 1;
@@ -125,8 +127,11 @@ static sys_status_t make_block(const sys_spawn_args_t *args, const sys_process_t
 	return status;
 }
 
-/* Everything but the start; `entry` and the others are what sys_thread_start needs. */
-static sys_status_t build(const sys_spawn_args_t *args, sys_process_t *p, sys_vaddr_t *entry, sys_vaddr_t *stack, sys_vaddr_t *block)
+/* What sys_thread_start needs. */
+struct start { sys_vaddr_t entry, stack, block; };
+
+/* Everything but the start. */
+static sys_status_t build(const sys_spawn_args_t *args, sys_process_t *p, struct start *start)
 {
 	struct elf_image image;
 	sys_status_t status = elf_read(args->elf, &image);
@@ -136,28 +141,28 @@ static sys_status_t build(const sys_spawn_args_t *args, sys_process_t *p, sys_va
 	if (status == SYS_OK)
 		status = elf_map(args->elf, &image, p->untyped, p->vmar);
 	if (status == SYS_OK)
-		status = make_stack(p, stack);
+		status = make_stack(p, &start->stack);
 	if (status == SYS_OK)
-		status = make_block(args, p, block);
+		status = make_block(args, p, &start->block);
 	if (status == SYS_OK)
 		status = give_all(args, p);
 	if (status == SYS_OK)
 		status = sys_thread_set_priority(p->thread, args->priority);
-	*entry = image.entry;
+	start->entry = image.entry;
 	return status;
 }
 
 sys_status_t sys_spawn(const sys_spawn_args_t *args, sys_process_t *out)
 {
-	sys_vaddr_t entry, stack, block;
+	struct start start;
 	sys_status_t status;
 
 	*out = (sys_process_t){ 0 };
 	if (args->argc < 0)
 		return SYS_ERR_INVALID_ARGS;
-	status = build(args, out, &entry, &stack, &block);
+	status = build(args, out, &start);
 	if (status == SYS_OK)
-		status = sys_thread_start(out->thread, entry, stack, block, 0);
+		status = sys_thread_start(out->thread, start.entry, start.stack, start.block, 0);
 	if (status != SYS_OK && out->untyped != SYS_CAP_NULL)
 		sys_process_end(out);
 	return status;

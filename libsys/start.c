@@ -24,7 +24,8 @@ static bool block_is_whole(const struct startup_block *block)
 
 	if (!block || block->magic != STARTUP_MAGIC || block->bytes < sizeof *block)
 		return false;
-	need = sizeof *block + (uint64_t)block->items * sizeof(struct startup_item) + (uint64_t)block->argc * sizeof(uint32_t);
+	need = sizeof *block + (uint64_t)block->items * sizeof(struct startup_item) +
+		(uint64_t)block->argc * sizeof(uint32_t);
 	/* A string that begins in the block ends in it, if its last byte is a NUL. */
 	return need <= block->bytes && (need == block->bytes || ((const char *)block)[block->bytes - 1] == '\0');
 }
@@ -53,7 +54,8 @@ size_t sys_startup(sys_startup_item_t *buf, size_t count)
 
 void libsys_start(const struct startup_block *block)
 {
-	/* The first thread's variables lie in this frame, which never ends. No libc function may run before they are there. */
+	/* The first thread's variables lie in this frame, which never ends. No libc function may run before they are
+	 * there. */
 	struct tls_head *tls = tls_make(__builtin_alloca(tls_size()), true);
 	sys_status_t status = sys_thread_set_tls(SYS_CAP_THREAD, (sys_vaddr_t)tls);
 	int argc = 0;

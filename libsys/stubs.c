@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* stubs.c: the system calls that need no hand-written stub, made from the table by the preprocessor.
  *
- * Every SYSCALL line becomes one function with the prototype of abi.h, so the compiler finds any disagreement between the
- * table and the contract. The table speaks of words where the contract has an enumeration; ENUM_<call>_<argument> says
- * which. OPTIONAL_<call>_<argument>: NULL stands for "not wanted". ALWAYS_<call>_<argument>: valid on an error as well.
+ * Every SYSCALL line becomes one function with the prototype of abi.h, so the compiler finds any disagreement between
+ * the table and the contract. The table speaks of words where the contract has an enumeration; ENUM_<call>_<argument>
+ * says which. OPTIONAL_<call>_<argument>: NULL stands for "not wanted". ALWAYS_<call>_<argument>: valid on an error
+ * as well.
  */
 #include "syscall.h"
 
@@ -28,7 +29,8 @@
 #define PICK_SECOND(first, second, ...) second
 #define PICK(...) PICK_SECOND(__VA_ARGS__, ~)
 
-/* EACH(m, sep, call, (tuple, tuple, ...)): m(call, tuple's elements...) for each of up to ten tuples, sep() between them. */
+/* EACH(m, sep, call, (tuple, tuple, ...)): m(call, tuple's elements...) for each of up to ten tuples, sep() between
+ * them. */
 #define UNWRAP(...) __VA_ARGS__
 #define APPLY(m, ...) m(__VA_ARGS__)
 #define START(m, ...) m(__VA_ARGS__)
@@ -68,7 +70,8 @@
 	if (!LEFT_OUT(call, name)) \
 		call_check_place(&stub_call, name, sizeof *name);
 #define LEFT_OUT(call, name) (PICK(OPTIONAL_##call##_##name, false) && !name)
-#define VALID(call, name) ((stub_status == SYS_OK || PICK(ALWAYS_##call##_##name, false)) && !(stub_call.number & CALL_NO_PLACE))
+#define VALID(call, name) \
+	((stub_status == SYS_OK || PICK(ALWAYS_##call##_##name, false)) && !(stub_call.number & CALL_NO_PLACE))
 /* The call was refused before it began: no result was made, the register still holds an argument. */
 #define REFUSED (stub_status <= SYS_ERR_BAD_SYSCALL && stub_status >= SYS_ERR_ACCESS_DENIED)
 
@@ -89,8 +92,8 @@
 	{ \
 		struct call stub_call = { .number = nr }; \
 		EACH(PUT, NOTHING, name, tuples) \
-		sys_status_t stub_status = (sys_status_t)(stub_call.args > CALL_NARROW_ARGS ? call_make_wide(&stub_call) \
-			: call_make(&stub_call)); \
+		bool wide = stub_call.args > CALL_NARROW_ARGS; \
+		sys_status_t stub_status = (sys_status_t)(wide ? call_make_wide(&stub_call) : call_make(&stub_call)); \
 		EACH(STORE, NOTHING, name, tuples) \
 		return stub_status; \
 	}

@@ -80,7 +80,8 @@ CALL_INLINE int64_t call_make_wide(struct call *c)
 	register uint64_t r15 __asm__("r15") = c->arg[9];
 
 	__asm__ volatile("syscall"
-		: "+r"(rax), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+		: "+r"(rax), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13),
+		  "+r"(r14), "+r"(r15)
 		: : "rcx", "r11", "memory");
 	c->result[0] = rdx;
 	c->result[1] = r8;

@@ -27,7 +27,8 @@ static _Noreturn void thread_main(struct record *record)
 {
 	int64_t code = record->fn(record->arg);
 
-	__asm__ volatile("movl $1, (%0)\n\tsyscall\n\tud2" : : "r"(&record->done), "a"((uint64_t)NR_thread_exit), "D"(code) : "memory");
+	__asm__ volatile("movl $1, (%0)\n\tsyscall\n\tud2"
+		: : "r"(&record->done), "a"((uint64_t)NR_thread_exit), "D"(code) : "memory");
 	__builtin_unreachable();
 }
 
@@ -52,6 +53,7 @@ static void records_reap(void)
 static sys_status_t map_stack(struct record *record, sys_cap_t ut)
 {
 	const uint32_t can = SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_SPECIFIC;
+	const uint32_t perms = SYS_VM_PERM_READ | SYS_VM_PERM_WRITE;
 	sys_cap_t region, vmo;
 	sys_vaddr_t base;
 	sys_status_t status = sys_vmar_allocate(SYS_CAP_VMAR, can, 0, record->region_size, &region, &record->region);
@@ -60,8 +62,7 @@ static sys_status_t map_stack(struct record *record, sys_cap_t ut)
 		return status;
 	status = sys_vmo_create(ut, record->stack_size, 0, &vmo);
 	if (status == SYS_OK) {
-		status = sys_vmar_map(region, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_SPECIFIC, GUARD_BYTES, vmo, 0,
-			record->stack_size, &base);
+		status = sys_vmar_map(region, perms | SYS_VM_SPECIFIC, GUARD_BYTES, vmo, 0, record->stack_size, &base);
 		sys_cap_delete(vmo);
 	}
 	sys_cap_delete(region);
@@ -73,7 +74,7 @@ static sys_status_t map_stack(struct record *record, sys_cap_t ut)
 static sys_status_t make_thread(struct record *record, sys_cap_t ut, sys_cap_t *out)
 {
 	sys_vaddr_t variables = record->region + GUARD_BYTES + record->stack_size - tls_size();
-	sys_vaddr_t stack = variables / ENTRY_ALIGN * ENTRY_ALIGN - sizeof(uint64_t);   /* as after a call instruction */
+	sys_vaddr_t stack = variables / ENTRY_ALIGN * ENTRY_ALIGN - sizeof(uint64_t);   /* as after a call */
 	sys_status_t status = sys_thread_create(ut, SYS_CAP_CNODE, SYS_CAP_VMAR, SYS_CAP_NULL, out);
 
 	if (status != SYS_OK)

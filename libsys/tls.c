@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tls.c: a thread's own variables (errno among them), laid out as the linker expects it: below the head that %fs points to.
- * The first call comes before %fs is set, so nothing here may touch errno.
+/* tls.c: a thread's own variables (errno among them), laid out as the linker expects it: below the head that %fs
+ * points to. The first call comes before %fs is set, so nothing here may touch errno.
  */
 #include <string.h>
 #include "elf.h"
@@ -32,17 +32,23 @@ static uint64_t head_align(const struct elf_program_header *segment)
 	return segment->align > TLS_HEAD_ALIGN ? segment->align : TLS_HEAD_ALIGN;
 }
 
+/* Bytes from the first variable to the head. */
+static uint64_t below_head(const struct elf_program_header *segment)
+{
+	return round_up(segment->memsz, segment->align ? segment->align : 1);
+}
+
 size_t tls_size(void)
 {
 	struct elf_program_header segment = tls_segment();
 
-	return round_up(segment.memsz, segment.align ? segment.align : 1) + 2 * head_align(&segment) + sizeof(struct tls_head);
+	return below_head(&segment) + 2 * head_align(&segment) + sizeof(struct tls_head);
 }
 
 struct tls_head *tls_make(void *area, bool first)
 {
 	struct elf_program_header segment = tls_segment();
-	uint64_t below = round_up(segment.memsz, segment.align ? segment.align : 1);
+	uint64_t below = below_head(&segment);
 	struct tls_head *head = (void *)round_up((uintptr_t)area + below, head_align(&segment));
 	char *variables = (char *)head - below;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* init: the first program. Starts the others as the boot's `args` say, and shuts down with their verdict.
  *
- * `args` is a module of that name (text), or else stands on the kernel's command line, from the first of these words on:
- *     shell [COMMANDS]        the shell; with commands (separated by ;) it runs them and ends     (without args: the shell)
+ * `args` is a module of that name (text), or else the kernel's command line from the first of these words on:
+ *     shell [COMMANDS]        the shell, as without args; with commands (separated by ;) it runs them and ends
  *     test [NAME...]          test programs one after the other; without names all modules test/ and guest/
  *     bench [NAME...]         the same for modules bench/
  *     exec NAME [ARG...]      one program; its output stands between the lines `vellum: begin` and `vellum: end STATUS`
@@ -91,6 +91,11 @@ static bool args_from_line(const char *line)
 
 /* ---- modes ---- */
 
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
 static int64_t do_tests(char *names, const char *prefix)
 {
 	char *word[WORDS_MAX];
@@ -103,7 +108,7 @@ static int64_t do_tests(char *names, const char *prefix)
 	for (size_t i = 0; count == 0 && i < module_count(); i++) {
 		const char *name = module_at(i)->name;
 
-		if (strncmp(name, prefix, strlen(prefix)) == 0 || (strcmp(prefix, "guest/") == 0 && strncmp(name, "test/", 5) == 0))
+		if (begins(name, prefix) || (begins(prefix, "guest/") && begins(name, "test/")))
 			word[count++] = (char *)name;
 	}
 	if (count == 0) {
@@ -171,5 +176,5 @@ int main(int argc, char **argv)
 		verdict = VERDICT_FAILED;
 	}
 	fflush(stdout);
-	sys_system_shutdown(SYS_CAP_RESOURCE, verdict == 0 ? 0 : verdict > 0 && verdict < 256 ? (uint32_t)verdict : VERDICT_FAILED);
+	sys_system_shutdown(SYS_CAP_RESOURCE, verdict >= 0 && verdict < 256 ? (uint32_t)verdict : VERDICT_FAILED);
 }

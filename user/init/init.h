@@ -18,12 +18,14 @@ struct module *module_find(const char *name);
 /* A capability to its content with EXECUTE, which stays init's; SYS_CAP_NULL: it cannot be made. */
 sys_cap_t module_executable(struct module *module);
 
-/* run.c: programs one after the other. Each is given the console, the resource and the modules, and what is left of memory. */
+/* run.c: programs one after the other. Each is given the console, the resource and the modules, and what is left of
+ * memory. */
 /* Touches all of init's memory that can be touched, so that its account does not change any more by itself. */
 void run_prepare(void);
 /* Runs a program to its end; *status is its exit status. False: it could not be started (a message says why). */
 bool run_program(const char *name, int argc, char *const *argv, int64_t *status);
-/* The test programs named, or all that there are; prints a report. The number of those that failed or left something behind. */
+/* The test programs named, or all that there are; prints a report. The number of those that failed or left something
+ * behind. */
 int run_tests(int count, char *const *name);
 
 /* services.c: the pager and the shell. */

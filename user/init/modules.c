@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* modules.c: the boot modules. What is run needs EXECUTE, which only the resource can add, and only to a capability that is
- * given up for it: so a copy is made and replaced, and the read-only capability stays for everyone else. */
+/* modules.c: the boot modules. What is run needs EXECUTE, which only the resource can add, and only to a capability
+ * that is given up for it: so a copy is made and replaced, and the read-only capability stays for everyone else. */
 #include <string.h>
 #include "init.h"
 
@@ -15,7 +15,7 @@ void modules_read(void)
 	if (all > MODULES_MAX)
 		complain("only %d of %zu modules can be used", MODULES_MAX, all);
 	for (count = 0; count < all && count < MODULES_MAX; count++)
-		modules[count] = (struct module){ .name = item[count].name, .vmo = item[count].vmo, .size = item[count].size };
+		modules[count] = (struct module){ item[count].name, item[count].vmo, SYS_CAP_NULL, item[count].size };
 }
 
 size_t module_count(void)

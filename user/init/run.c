@@ -28,9 +28,9 @@ static sys_status_t spawn(struct module *module, int argc, char *const *argv, sy
 {
 	static sys_startup_item_t item[MODULES_MAX];
 	sys_spawn_args_t args = {
-		.elf = module_executable(module), .ut = SYS_CAP_UNTYPED, .account = memory_left(), .argc = argc, .argv = argv,
-		.items = module_count(), .item = item, .console = SYS_CAP_CONSOLE, .resource = SYS_CAP_RESOURCE,
-		.priority = priority_below(1),
+		.elf = module_executable(module), .ut = SYS_CAP_UNTYPED, .account = memory_left(),
+		.argc = argc, .argv = argv, .items = module_count(), .item = item,
+		.console = SYS_CAP_CONSOLE, .resource = SYS_CAP_RESOURCE, .priority = priority_below(1),
 	};
 
 	for (size_t i = 0; i < module_count(); i++)

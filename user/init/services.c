@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* services.c: the pager, which serves the boot archive, and the shell, each in an account of its own.
  *
- * The endpoint between them is init's only to send to: the one capability to receive is the pager's, so when the pager ends,
- * its clients are told at once (PEER_CLOSED). The shell also gets the programs, and the accounts to look at.
+ * The endpoint between them is init's only to send to: the one capability to receive is the pager's, so when the
+ * pager ends, its clients are told at once (PEER_CLOSED). The shell also gets the programs, and the accounts to look
+ * at.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,11 @@ static struct module *need(const char *name)
 	if (!module)
 		complain("there is no module %s", name);
 	return module;
+}
+
+static bool copy(sys_cap_t cap, sys_rights_t rights, sys_cap_t *out)
+{
+	return sys_cap_copy(cap, SYS_CAP_CNODE, SYS_SLOT_ANY, rights, out) == SYS_OK;
 }
 
 static bool start(const char *name, const sys_spawn_args_t *args, sys_process_t *process)
@@ -54,15 +60,16 @@ static bool start_pager(struct module *program, const struct module *archive)
 	char *argv[] = { "pager", NULL };
 	sys_startup_item_t item[] = { { "archive", archive->vmo, archive->size }, { "files", SYS_CAP_NULL, 0 } };
 	sys_spawn_args_t args = {
-		.elf = module_executable(program), .ut = SYS_CAP_UNTYPED, .account = pager_account(archive->size), .argc = 1, .argv = argv,
-		.items = 2, .item = item, .console = SYS_CAP_CONSOLE, .priority = priority_below(1),
+		.elf = module_executable(program), .ut = SYS_CAP_UNTYPED, .account = pager_account(archive->size),
+		.argc = 1, .argv = argv, .items = 2, .item = item, .console = SYS_CAP_CONSOLE,
+		.priority = priority_below(1),
 	};
 	sys_cap_t endpoint;
 	bool started;
 
 	if (sys_endpoint_create(SYS_CAP_UNTYPED, &endpoint) != SYS_OK ||
-			sys_cap_copy(endpoint, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_BASIC | SYS_RIGHT_SEND, &files) != SYS_OK ||
-			sys_cap_copy(endpoint, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_BASIC | SYS_RIGHT_RECV, &item[1].vmo) != SYS_OK) {
+			!copy(endpoint, SYS_RIGHTS_BASIC | SYS_RIGHT_SEND, &files) ||
+			!copy(endpoint, SYS_RIGHTS_BASIC | SYS_RIGHT_RECV, &item[1].vmo)) {
 		complain("the endpoint of the pager cannot be made");
 		return false;
 	}
@@ -96,9 +103,9 @@ static bool pager_ready(void)
 
 static sys_cap_t account_to_see(sys_cap_t untyped)
 {
-	sys_cap_t copy;
+	sys_cap_t seen;
 
-	return sys_cap_copy(untyped, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_BASIC, &copy) == SYS_OK ? copy : SYS_CAP_NULL;
+	return copy(untyped, SYS_RIGHTS_BASIC, &seen) ? seen : SYS_CAP_NULL;
 }
 
 static bool is_program(const struct module *module)
@@ -129,8 +136,9 @@ static bool start_shell(struct module *program, const char *commands)
 	static sys_startup_item_t item[MODULES_MAX + 3];
 	char *argv[] = { "shell", "-c", (char *)commands, NULL };
 	sys_spawn_args_t args = {
-		.elf = module_executable(program), .ut = SYS_CAP_UNTYPED, .argc = commands ? 3 : 1, .argv = argv, .item = item,
-		.items = shell_items(item), .console = SYS_CAP_CONSOLE, .resource = SYS_CAP_RESOURCE, .priority = priority_below(2),
+		.elf = module_executable(program), .ut = SYS_CAP_UNTYPED, .argc = commands ? 3 : 1, .argv = argv,
+		.items = shell_items(item), .item = item, .console = SYS_CAP_CONSOLE, .resource = SYS_CAP_RESOURCE,
+		.priority = priority_below(2),
 	};
 
 	args.account = memory_left();

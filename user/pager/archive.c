@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* archive.c: files of a ZIP archive that lies in memory, read by zlib's minizip.
  *
- * The whole directory is read and checked once. The bytes of a stored file are taken from where they lie; a deflated file
- * is unpacked from its beginning up to the place wanted, and on from there next time. Sums: minizip compares a deflated
- * file's CRC when its end is read; nobody reads a stored file as a whole here, so its reader compares (the shell's verify).
+ * The whole directory is read and checked once. The bytes of a stored file are taken from where they lie; a deflated
+ * file is unpacked from its beginning up to the place wanted, and on from there next time. Sums: minizip compares a
+ * deflated file's CRC when its end is read; nobody reads a stored file as a whole here, so its reader compares (the
+ * shell's verify).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static ZPOS64_T memory_tell(voidpf opaque, voidpf file)
 
 static long memory_seek(voidpf opaque, voidpf file, ZPOS64_T offset, int origin)
 {
-	uint64_t from = origin == ZLIB_FILEFUNC_SEEK_CUR ? archive_at : origin == ZLIB_FILEFUNC_SEEK_END ? archive_size : 0;
+	uint64_t from = origin == ZLIB_FILEFUNC_SEEK_CUR ? archive_at :
+		origin == ZLIB_FILEFUNC_SEEK_END ? archive_size : 0;
 
 	(void)opaque, (void)file;
 	if (offset > archive_size - from)
@@ -98,7 +100,8 @@ static const char *find_data(struct entry *e, const unz_file_info64 *info)
 		return refuse("a file's header and the directory differ", e->name);
 	e->data = unzGetCurrentFileZStreamPos64(zip);
 	unzCloseCurrentFile(zip);
-	if (info->compressed_size != info->uncompressed_size || e->data > archive_size || e->size > archive_size - e->data)
+	if (info->compressed_size != info->uncompressed_size || e->data > archive_size ||
+			e->size > archive_size - e->data)
 		return refuse("a file lies beyond the end", e->name);
 	return NULL;
 }
@@ -143,7 +146,9 @@ static const char *add_entry(void)
 
 static const char *archive_open(const void *data, uint64_t size)
 {
-	zlib_filefunc64_def memory = { memory_open, memory_read, memory_write, memory_tell, memory_seek, memory_close, memory_error, NULL };
+	zlib_filefunc64_def memory = {
+		memory_open, memory_read, memory_write, memory_tell, memory_seek, memory_close, memory_error, NULL,
+	};
 	unz_global_info64 all;
 	const char *why = NULL;
 	uint64_t seen = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pager: serves the files of the boot archive by the protocol of <libsys/files.h>. A file is a VMO with this program behind
- * it, made when it is first opened; no page of it is there before a client touches it.
+/* pager: serves the files of the boot archive by the protocol of <libsys/files.h>. A file is a VMO with this program
+ * behind it, made when it is first opened; no page of it is there before a client touches it.
  *
- * Passed by name: `archive`, the archive's VMO; `files`, the endpoint, to receive from. Requests of clients and of the kernel
- * (a page is missing) come to that one endpoint. The server never waits for a client.
+ * Passed by name: `archive`, the archive's VMO; `files`, the endpoint, to receive from. Requests of clients and of
+ * the kernel (a page is missing) come to that one endpoint. The server never waits for a client.
  *
- * A page that is asked for brings READ_AHEAD pages after it. Pages go from the archive to `aux`, whose frames then move to
- * the file. When the account runs short, files that nobody has open lose their VMO, the one longest unused first.
+ * A page that is asked for brings READ_AHEAD pages after it. Pages go from the archive to `aux`, whose frames then
+ * move to the file. When the account runs short, files that nobody has open lose their VMO, the one longest unused
+ * first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,16 +34,23 @@ static uint64_t page_up(uint64_t n)
 
 /* ---- memory ---- */
 
+/* Nothing stands below our capability: no client's, and no mapping. */
+static bool is_unused(const struct file *f)
+{
+	sys_cap_info_t info;
+
+	return sys_cap_info(f->vmo, &info) == SYS_OK && !info.derived;
+}
+
 /* Ends the VMO of the file that was unused longest among those that no client has. False: there is none. */
 static bool forget_one(void)
 {
 	struct file *oldest = NULL;
-	sys_cap_info_t info;
 
 	for (uint64_t i = 0; i < backing->count(); i++) {
 		struct file *f = &files[i];
 
-		if (f->vmo && (!oldest || f->last_use < oldest->last_use) && sys_cap_info(f->vmo, &info) == SYS_OK && !info.derived)
+		if (f->vmo && (!oldest || f->last_use < oldest->last_use) && is_unused(f))
 			oldest = f;
 	}
 	if (!oldest)
@@ -55,19 +63,23 @@ static bool forget_one(void)
 /* Sees to it that the account has `bytes` left, and something over for tree nodes and this program itself. */
 static sys_status_t make_room(uint64_t bytes)
 {
+	uint64_t need = bytes + (uint64_t)SPARE_PAGES * SYS_PAGE_SIZE;
 	sys_untyped_info_t info;
-	sys_status_t status;
 
-	bytes += (uint64_t)SPARE_PAGES * SYS_PAGE_SIZE;
-	while ((status = sys_untyped_info(SYS_CAP_UNTYPED, &info)) == SYS_OK && info.total - info.used - info.promised < bytes)
+	for (;;) {
+		sys_status_t status = sys_untyped_info(SYS_CAP_UNTYPED, &info);
+
+		if (status != SYS_OK || info.total - info.used - info.promised >= need)
+			return status;
 		if (!forget_one())
 			return SYS_ERR_NO_MEMORY;
-	return status;
+	}
 }
 
 /* ---- requests of the kernel ---- */
 
-/* Reads pages of a file into aux, zeros after its end. Returns how many bytes are good, in pages; status says why not all. */
+/* Reads pages of a file into aux, zeros after its end. Returns how many bytes are good, in pages; status says why not
+ * all. */
 static uint64_t fill(uint64_t key, uint64_t offset, uint64_t len, sys_status_t *status)
 {
 	uint64_t size = backing->size(key);
@@ -109,7 +121,8 @@ static uint64_t supply(uint64_t key, uint64_t offset, uint64_t len, sys_status_t
 /* Answers a request: what was asked for or, if that is little, some more. What cannot be had fails. */
 static void serve_read(uint64_t key, uint64_t offset, uint64_t len)
 {
-	uint64_t end = key < backing->count() ? page_up(backing->size(key)) : 0, asked_end, ahead = (1 + READ_AHEAD) * (uint64_t)SYS_PAGE_SIZE;
+	const uint64_t ahead = (1 + READ_AHEAD) * (uint64_t)SYS_PAGE_SIZE;
+	uint64_t end = key < backing->count() ? page_up(backing->size(key)) : 0, asked_end;
 	sys_status_t status = SYS_OK;
 
 	if (key >= backing->count() || !files[key].vmo || offset >= end)
@@ -191,7 +204,7 @@ static void serve_open(sys_msg_t *msg)
 	}
 }
 
-/* The client may be gone, or take no capability: then the capability is ours to drop, and the caller is told without. */
+/* The client may be gone, or take no capability: then it is ours to drop, and the caller is told without. */
 static void send_reply(sys_msg_t *msg)
 {
 	sys_status_t status = sys_ipc_reply(reply, msg);
@@ -250,7 +263,8 @@ static void open_archive(const sys_startup_item_t *archive)
 	sys_vaddr_t bytes = 0;
 
 	if (archive->size > 0)
-		check(sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ, 0, archive->vmo, 0, archive->size, &bytes), "mapping the archive");
+		check(sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ, 0, archive->vmo, 0, archive->size, &bytes),
+			"mapping the archive");
 	damage = backing->open((const void *)bytes, archive->size);
 	files = calloc(backing->count() + 1, sizeof *files);
 	check(files ? SYS_OK : SYS_ERR_NO_MEMORY, "the table of files");
@@ -265,7 +279,8 @@ int main(void)
 	check(sys_reply_create(SYS_CAP_UNTYPED, &reply), "reply");
 	check(sys_pager_create(SYS_CAP_UNTYPED, endpoint, 0, &pager), "pager");
 	check(sys_vmo_create(SYS_CAP_UNTYPED, AUX_BYTES, 0, &aux), "aux");
-	check(sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, aux, 0, AUX_BYTES, &bytes), "mapping aux");
+	check(sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, aux, 0, AUX_BYTES, &bytes),
+		"mapping aux");
 	aux_bytes = (char *)bytes;
 	serve();
 	return EXIT_FAILURE;

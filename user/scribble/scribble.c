@@ -39,13 +39,14 @@ static void scribble(volatile uint64_t *memory, uint64_t bytes)
 
 int main(void)
 {
+	const uint32_t perms = SYS_VM_PERM_READ | SYS_VM_PERM_WRITE;
 	sys_msg_t msg = { 0 };
 	sys_vaddr_t memory;
 	uint64_t size;
 
 	take_items();
 	if (sys_reply_create(SYS_CAP_UNTYPED, &reply) != SYS_OK || sys_vmo_get_size(target, &size) != SYS_OK ||
-			sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, target, 0, size, &memory) != SYS_OK)
+			sys_vmar_map(SYS_CAP_VMAR, perms, 0, target, 0, size, &memory) != SYS_OK)
 		return EXIT_FAILURE;
 	while (sys_ipc_recv(orders, reply, &msg, NULL, SYS_TIME_INFINITE) == SYS_OK)
 		if (msg.label == SCRIBBLE_GO && msg.words > 0 && msg.word[0] <= size)

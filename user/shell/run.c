@@ -5,13 +5,14 @@
 
 enum { ACCOUNT_SHARE = 2 };             /* a program gets half of what the shell has left */
 
-sys_status_t shell_spawn(sys_cap_t elf, int argc, char *const *argv, size_t items, const sys_startup_item_t *item, unsigned share,
-	sys_process_t *process)
+sys_status_t shell_spawn(sys_cap_t elf, int argc, char *const *argv, size_t items, const sys_startup_item_t *item,
+	unsigned share, sys_process_t *process)
 {
 	sys_untyped_info_t account;
 	sys_thread_info_t self;
 	sys_spawn_args_t args = {
-		.elf = elf, .ut = SYS_CAP_UNTYPED, .argc = argc, .argv = argv, .items = items, .item = item, .console = SYS_CAP_CONSOLE,
+		.elf = elf, .ut = SYS_CAP_UNTYPED, .argc = argc, .argv = argv, .items = items, .item = item,
+		.console = SYS_CAP_CONSOLE,
 	};
 	sys_status_t status = sys_untyped_info(SYS_CAP_UNTYPED, &account);
 

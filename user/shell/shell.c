@@ -56,10 +56,12 @@ const sys_startup_item_t *shell_item(const char *name, bool with_elf)
 {
 	size_t length = strlen(name);
 
-	for (size_t i = 0; i < item_count; i++)
-		if (strncmp(items[i].name, name, length) == 0 &&
-				(items[i].name[length] == '\0' || (with_elf && strcmp(items[i].name + length, ".elf") == 0)))
+	for (size_t i = 0; i < item_count; i++) {
+		const char *rest = items[i].name + length;
+
+		if (strncmp(items[i].name, name, length) == 0 && (!*rest || (with_elf && strcmp(rest, ".elf") == 0)))
 			return &items[i];
+	}
 	return NULL;
 }
 
@@ -137,14 +139,16 @@ static void echo(const char *text)
 	sys_console_write(SYS_CAP_CONSOLE, text, strlen(text));
 }
 
-/* Reads a line with its own echo; backspace takes back a character, Ctrl-U and Ctrl-C the line. False: Ctrl-D, or no console. */
+/* Reads a line with its own echo; backspace takes back a character, Ctrl-U and Ctrl-C the line. False: Ctrl-D, or no
+ * console. */
 static bool read_line(char *line)
 {
 	size_t length = 0, got;
 	char c, typed[2] = "";
 
 	for (;;) {
-		if (sys_console_read(SYS_CAP_CONSOLE, &c, 1, &got, SYS_TIME_INFINITE) != SYS_OK || (c == CTRL_D && length == 0))
+		if (sys_console_read(SYS_CAP_CONSOLE, &c, 1, &got, SYS_TIME_INFINITE) != SYS_OK ||
+				(c == CTRL_D && length == 0))
 			return false;
 		if (c == '\r' || c == '\n') {
 			echo("\n");

@@ -18,8 +18,8 @@ bool shell_complain(const char *who, const char *name, sys_status_t status);
 extern char shell_buffer[COPY_BYTES];
 
 /* Starts a program from a capability with EXECUTE, in an account of `share` of what is left. */
-sys_status_t shell_spawn(sys_cap_t elf, int argc, char *const *argv, size_t items, const sys_startup_item_t *item, unsigned share,
-	sys_process_t *process);
+sys_status_t shell_spawn(sys_cap_t elf, int argc, char *const *argv, size_t items, const sys_startup_item_t *item,
+	unsigned share, sys_process_t *process);
 
 bool command_ls(int argc, char **argv);
 bool command_cat(int argc, char **argv);

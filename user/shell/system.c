@@ -15,8 +15,8 @@ static bool print_account(const char *name, sys_cap_t untyped)
 
 	if (status != SYS_OK)
 		return shell_complain("mem", name, status);
-	printf("%-10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", name, info.total / 1024, info.used / 1024,
-		info.promised / 1024, info.peak / 1024);
+	printf("%-10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", name, info.total / 1024,
+		info.used / 1024, info.promised / 1024, info.peak / 1024);
 	return true;
 }
 
@@ -46,7 +46,8 @@ static void print_mapping(const sys_maps_t *m)
 		perms[2] = 'x';
 	printf("%*s%012" PRIx64 "-%012" PRIx64 " %s ", (int)m->depth * 2, "", m->base, m->base + m->size, perms);
 	if (m->kind)
-		printf("object %" PRIu64 " + %#" PRIx64 ", %" PRIu64 " KiB there\n", m->vmo_koid, m->vmo_offset, m->committed / 1024);
+		printf("object %" PRIu64 " + %#" PRIx64 ", %" PRIu64 " KiB there\n", m->vmo_koid, m->vmo_offset,
+			m->committed / 1024);
 	else
 		printf("region\n");
 }
@@ -77,8 +78,8 @@ bool command_stat(int argc, char **argv)
 		status = sys_system_info(SYS_CAP_RESOURCE, SYS_TOPIC_MACHINE, &machine, sizeof machine);
 	if (status != SYS_OK)
 		return shell_complain(argv[0], "system", status);
-	printf("faults %" PRIu64 ", of them filled with zeros %" PRIu64 ", copied %" PRIu64 ", shared %" PRIu64 "\n", counters.faults,
-		counters.zero_fills, counters.copies, counters.shares);
+	printf("faults %" PRIu64 "; pages filled with zeros %" PRIu64 ", copied %" PRIu64 ", shared %" PRIu64 "\n",
+		counters.faults, counters.zero_fills, counters.copies, counters.shares);
 	printf("page requests %" PRIu64 ", pages supplied %" PRIu64 "\n", counters.requests, counters.pages_supplied);
 	printf("free pages %" PRIu64 " of %" PRIu64 "\n", machine.free_frames, machine.frames);
 	printf("kernel entries %" PRIu64 ", the longest %" PRIu64 " ns\n", counters.entries, counters.longest_entry);

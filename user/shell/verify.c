@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* verify.c: every file's SHA-256 against MANIFEST.sha256 of the archive, its bytes taken in three ways: through a mapping,
- * through sys_vmo_read, and through snapshots of an anonymous copy while another process (user/scribble) writes to the copy.
- * The third goes window by window, so that it needs little memory. A line for each file that is right: its sum and its name.
+/* verify.c: every file's SHA-256 against MANIFEST.sha256 of the archive, its bytes taken in three ways: through a
+ * mapping, through sys_vmo_read, and through snapshots of an anonymous copy while another process (user/scribble)
+ * writes to the copy. The third goes window by window, so that it needs little memory. A line for each file that is
+ * right: its sum and its name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +35,15 @@ static int add_bytes(void *argument)
 static sys_status_t add_mapped(struct sha256 *sha, sys_cap_t vmo, uint64_t size)
 {
 	sys_process_t thread = { 0 };
+	struct job job;
 	sys_vaddr_t bytes;
 	int64_t code = SYS_OK;
 	sys_status_t status = size ? sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ, 0, vmo, 0, size, &bytes) : SYS_OK;
 
 	if (status != SYS_OK || size == 0)
 		return status;
-	status = sys_thread_spawn(SYS_CAP_UNTYPED, add_bytes, &(struct job){ sha, (const void *)bytes, size }, THREAD_STACK, &thread.thread);
+	job = (struct job){ sha, (const void *)bytes, size };
+	status = sys_thread_spawn(SYS_CAP_UNTYPED, add_bytes, &job, THREAD_STACK, &thread.thread);
 	if (status == SYS_OK) {
 		status = sys_process_wait(&thread, &code, SYS_TIME_INFINITE);
 		sys_cap_delete(thread.thread);
@@ -109,8 +112,9 @@ static sys_status_t scribble_stop(void)
 static sys_status_t add_window(struct sha256 *sha, uint64_t size)
 {
 	sys_cap_t snapshot;
-	sys_status_t status = sys_vmo_create_child(copy, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, page_up(size), &snapshot), stopped;
+	sys_status_t stopped, status;
 
+	status = sys_vmo_create_child(copy, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, page_up(size), &snapshot);
 	if (status != SYS_OK)
 		return status;
 	status = scribble_go(page_up(size));
@@ -290,7 +294,8 @@ bool command_verify(int argc, char **argv)
 	if (status != SYS_OK)
 		return shell_complain(argv[0], "files", status);
 	if (count != files + 1)
-		printf("verify: the archive holds %llu files, its manifest names %llu\n", (unsigned long long)count - 1, (unsigned long long)files);
+		printf("verify: the archive holds %llu files, its manifest names %llu\n",
+			(unsigned long long)count - 1, (unsigned long long)files);
 	printf("verify: %llu files, %llu wrong\n", (unsigned long long)files, (unsigned long long)wrong);
 	return wrong == 0 && count == files + 1;
 }

@@ -9,12 +9,13 @@
 extern "C" {
 #endif
 
-/* Sleeps for `ns` nanoseconds. Costs a notification in the program's own account at its first use; without memory for it,
- * the processor is only given up once. */
+/* Sleeps for `ns` nanoseconds. Costs a notification in the program's own account at its first use; without memory for
+ * it, the processor is only given up once. */
 void libsys_sleep(sys_time_t ns);
 
-/* Splits a command line in place into at most `count` words, at blanks; "..." and '...' group, a backslash takes the next
- * character as it is (not within '...'). Returns the number of words, or -1: a quote is not closed, or more than `count`. */
+/* Splits a command line in place into at most `count` words, at blanks; "..." and '...' group, a backslash takes the
+ * next character as it is (not within '...'). Returns the number of words, or -1: a quote is not closed, or more than
+ * `count`. */
 int libsys_split(char *line, char **word, int count);
 
 #ifdef __cplusplus
