@@ -189,6 +189,8 @@ int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 
 	status = hand_over(t, to, badge);
 	if (status != SYS_OK || !call)
 		return status;
+	if (unlikely(!reply))
+		return SYS_ERR_PEER_CLOSED;     /* it got the message, and cannot answer */
 	thread_block(t, WAIT_CALL, NULL, deadline, true);
 	await_reply(t, reply);
 	return CALL_BLOCKED;

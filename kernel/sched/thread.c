@@ -122,10 +122,11 @@ void thread_stop_waiting(struct thread *t)
 	t->wait = WAIT_NONE;
 }
 
+/* What it waits for may come before it has left the CPU (a deadline just ahead): then it simply stays there. */
 static void make_ready(struct thread *t)
 {
 	t->state = SYS_THREAD_READY;
-	if (!t->suspended)
+	if (!t->suspended && t != cpu.current)
 		sched_enqueue(t);
 }
 
@@ -205,7 +206,7 @@ void thread_info(const struct thread *t, sys_thread_info_t *out)
 	*out = (sys_thread_info_t){
 		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
 		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
-		.cpu_time = t->cpu_time + (t == cpu.current ? arch_now() - t->since : 0),
+		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? arch_cycles() - t->since : 0)),
 	};
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* kernel.c: see kernel.h. */
 #include "common/kernel.h"
+#include "sched/sched.h"
 
 u64 restarts;
 
@@ -8,6 +9,7 @@ void kernel_start(u64 frames)
 {
 	machine_start(frames);
 	vmo_boot();
+	cpu = (struct cpu){ 0 };
 	sched_init();
 	thread_boot();
 	ipc_boot();
