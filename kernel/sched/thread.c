@@ -206,7 +206,7 @@ void thread_info(const struct thread *t, sys_thread_info_t *out)
 	*out = (sys_thread_info_t){
 		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
 		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
-		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? arch_cycles() - t->since : 0)),
+		.cpu_time = t->cpu_time + (t == cpu.current ? arch_now() - t->since : 0),
 	};
 }
 
