@@ -21,6 +21,8 @@
  * struct arch_context { struct regs regs; paddr_t root; ... };           what a thread is to the machine (registers, FPU state, page-table root)
  * struct regs: u64 fields, argument registers first and in argument order, so that `&regs->rdi` is the array of a call's arguments:
  *     rdi rsi rdx r10 r8 r9 r12 r13 r14 r15  rax rbx rbp rcx r11  fs_base gs_base  vector error  rip cs rflags rsp ss
+ * u64 arch_cycles(void);           the machine's own clock, since power on: instructions under icount
+ * bool arch_is_pending(void);      whether interrupts have noted something that nobody has taken
  */
 
 /* ---- boot ------------------------------------------------------------------------------------------------------------- */
@@ -70,8 +72,7 @@ unsigned arch_take_pending(void);
 bool arch_preempt_poll(void);
 /* Sleeps until something is pending. */
 void arch_idle(void);
-/* The machine's own clock, since power on: instructions under icount. */
-u64 arch_cycles(void);
+i64 arch_cycles_to_ns(u64 cycles);
 /* Nanoseconds since boot; never goes back. */
 i64 arch_now(void);
 /* One timer interrupt at this time (in the past: at once); INT64_MAX: none. */

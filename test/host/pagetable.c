@@ -5,11 +5,10 @@
  * After each operation the entry concerned is compared; every now and then everything is: entries, the counts in the tables, the
  * frames that tables take, and that nothing was flushed that need not be.
  */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include "arch/arch.h"
 #include "arch/pagetable.h"
+#include "common/harness.h"
 
 #define FRAMES  4096u
 #define WINDOWS 6u
@@ -22,7 +21,7 @@ static struct pt_entry model[WINDOWS][PAGES];
 static paddr_t free_frame[FRAMES], root;
 static unsigned frees;
 
-static u64 rnd(u64 below) { return arch_random() % below; }
+static u64 rnd(u64 below) { return random_below(below); }
 static vaddr_t va_of(unsigned w, unsigned page) { return window[w] + page * PAGE_SIZE_; }
 static unsigned pages_of(unsigned w) { return w == WINDOWS - 1 ? PAGES - 1 : PAGES; }
 
@@ -42,9 +41,6 @@ static paddr_t table_take(void)
 static void setup(void)
 {
 	host_machine_init(FRAMES);
-	host_random_seed(0x5eed);
-	memset(model, 0, sizeof model);
-	frees = 0;
 	for (u64 i = FRAMES - 1; i > 0; i--)
 		free_frame[frees++] = HOST_RAM_BASE + i * PAGE_SIZE_;
 	root = table_take();
@@ -205,6 +201,7 @@ static void do_next(unsigned w, unsigned p)
 /* PT-1: random operations agree with the model, and what is taken apart leaves nothing behind. */
 START_TEST(random_operations)
 {
+	setup();
 	for (unsigned i = 0; i < 100000; i++) {
 		unsigned w = rnd(WINDOWS), p = rnd(pages_of(w));
 		switch (rnd(10)) {
@@ -234,6 +231,7 @@ END_TEST
 /* PT-2: a new root has the kernel's half and no other. */
 START_TEST(root_has_kernel_half)
 {
+	setup();
 	const u64 *entry = phys_to_virt(root), *kernel = phys_to_virt(mmu_kernel_root);
 	for (unsigned i = 0; i < 512; i++)
 		ck_assert_uint_eq(entry[i], i < 256 ? 0 : kernel[i]);
@@ -243,6 +241,7 @@ END_TEST
 /* PT-3: a root that is not loaded is never flushed. */
 START_TEST(other_root_is_not_flushed)
 {
+	setup();
 	paddr_t tables[3] = { table_take(), table_take(), table_take() };
 	struct pt_freed freed;
 	host_root_load(mmu_kernel_root);
@@ -260,6 +259,7 @@ END_TEST
 /* PT-4: a right that is taken away at an upper level is gone from queries and from copies. */
 START_TEST(query_ands_levels)
 {
+	setup();
 	paddr_t tables[3] = { table_take(), table_take(), table_take() };
 	pt_map(root, 0x1000, 0x5000, PT_READ | PT_WRITE, tables);
 	ck_assert_uint_eq(pt_access(root, 0x1000, PT_WRITE).flags & PT_WRITE, PT_WRITE);
@@ -270,21 +270,12 @@ START_TEST(query_ands_levels)
 }
 END_TEST
 
-int main(void)
+Suite *test_suite(void)
 {
-	Suite *suite = suite_create("pagetable");
-	TCase *tests = tcase_create("pagetable");
-	tcase_add_checked_fixture(tests, setup, host_machine_end);
-	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests, random_operations);
-	tcase_add_test(tests, root_has_kernel_half);
-	tcase_add_test(tests, other_root_is_not_flushed);
-	tcase_add_test(tests, query_ands_levels);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_SILENT);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	Suite *s = suite_create("pagetable");
+	add_test(s, random_operations);
+	add_test(s, root_has_kernel_half);
+	add_test(s, other_root_is_not_flushed);
+	add_test(s, query_ands_levels);
+	return s;
 }

@@ -15,7 +15,7 @@ u64 host_flushes_page, host_flushes_all;
 static i64 now, timer;
 static unsigned pending, preempt_period, preempt_count;
 static paddr_t loaded_root;
-static u64 random_state;
+static u64 random_state = 1;
 static char output[65536], input[4096];
 static size_t output_length, input_length, input_read;
 
@@ -42,7 +42,6 @@ void host_machine_init(u64 frames)
 	timer = INT64_MAX;
 	pending = preempt_period = preempt_count = 0;
 	loaded_root = 0;
-	random_state = 1;
 	host_flushes_page = host_flushes_all = 0;
 	input_length = input_read = 0;
 	host_console_clear();
@@ -115,12 +114,15 @@ void host_time_set(i64 to)
 i64 host_timer(void) { return timer; }
 i64 arch_now(void) { return now; }
 u64 arch_cycles(void) { return (u64)now; }
+i64 arch_cycles_to_ns(u64 cycles) { return (i64)cycles; }
 
 void arch_timer_set(i64 when)
 {
 	timer = when;
 	timer_check();
 }
+
+bool arch_is_pending(void) { return pending != 0; }
 
 unsigned arch_take_pending(void)
 {

@@ -22,6 +22,9 @@ extern u64 host_ram_size;
 void *phys_to_virt(paddr_t p);                   /* asserts that p lies in the machine's memory */
 paddr_t virt_to_phys(const void *v);
 
+u64 arch_cycles(void);                           /* nanoseconds of the fake clock */
+bool arch_is_pending(void);
+
 /* ---- what pagetable.c needs of the MMU: the loaded root is the one named last by host_root_load() ----------------------- */
 extern paddr_t mmu_kernel_root;
 void mmu_flush_page(paddr_t root, vaddr_t va);
@@ -41,7 +44,7 @@ i64  host_timer(void);                           /* what arch_timer_set() was to
 void host_preempt_every(unsigned n);
 void host_root_load(paddr_t root);
 extern u64 host_flushes_page, host_flushes_all;  /* of the loaded root */
-void host_random_seed(u64 seed);
+void host_random_seed(u64 seed);                  /* outlives host_machine_init() */
 const char *host_console(void);                  /* what was written, oldest first, at most the last 64 KiB */
 void host_console_clear(void);
 void host_console_type(const char *text);        /* bytes for arch_console_read(); notes ARCH_PENDING_CONSOLE */

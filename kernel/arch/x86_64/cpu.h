@@ -4,6 +4,7 @@
 #pragma once
 #include "arch/arch.h"
 #include "arch/x86_64/io.h"
+#include "arch/x86_64/layout.h"
 
 struct tss {
 	u32 reserved0;
@@ -21,10 +22,10 @@ struct cpu {
 	paddr_t root;                           /* CR3 */
 	u64 user_gs;                            /* the user's gs base, in MSR_KERNEL_GS */
 	u8 xsave;                               /* XSAVE, or FXSAVE */
-	u8 reserved[3];
+	u8 pending;                             /* enum arch_pending, noted by interrupts */
+	u8 reserved[2];
 	struct tss tss;
 	u64 gdt[7];
-	unsigned pending;                       /* enum arch_pending, noted by interrupts */
 };
 
 /* Each stack has a page below it that is not mapped; backtraces end at `top`. */

@@ -124,6 +124,6 @@ bool arch_preempt_poll(void)
 void arch_idle(void)
 {
 	struct cpu *cpu = this_cpu();
-	while (!*(volatile unsigned *)&cpu->pending)
+	while (!*(volatile u8 *)&cpu->pending)
 		__asm__ volatile ("sti; hlt; cli" ::: "memory");
 }

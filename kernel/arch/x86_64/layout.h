@@ -57,6 +57,7 @@
 #define CPU_ROOT      40
 #define CPU_GS        48
 #define CPU_XSAVE     56
+#define CPU_PENDING   57
 #define CPU_RSP0      64
 
 /* regs.vector */

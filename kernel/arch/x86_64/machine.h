@@ -22,6 +22,22 @@ static inline void *phys_to_virt(paddr_t p) { return (void *)(p + PHYSMAP_BASE);
 /* Only for addresses inside the physmap, that is: all but the kernel's image. */
 static inline paddr_t virt_to_phys(const void *v) { return (paddr_t)v - PHYSMAP_BASE; }
 
+/* Whether interrupts have noted something that nobody has taken. */
+static inline bool arch_is_pending(void)
+{
+	bool noted;
+	__asm__ volatile ("cmpb $0, %%gs:%c1" : "=@ccne"(noted) : "i"(CPU_PENDING) : "memory");
+	return noted;
+}
+
+/* The time stamp counter. */
+static inline u64 arch_cycles(void)
+{
+	u32 low, high;
+	__asm__ volatile ("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
 /* ---- what pagetable.c needs of the MMU --------------------------------------------------------------------------------- */
 /* The root that CR3 holds, and the kernel's own root (frames of page tables). */
 extern paddr_t mmu_kernel_root;

@@ -176,7 +176,7 @@ bool time_interrupt(void)
 	return true;
 }
 
-u64 arch_cycles(void)
+i64 arch_cycles_to_ns(u64 cycles)
 {
-	return read_tsc();
+	return (i64)scale(cycles, tsc_to_ns);
 }
