@@ -23,7 +23,7 @@ sys_status_t sys_cap_info(sys_cap_t cap, sys_cap_info_t *info)
 
 	call_put(&c, cap);
 	call_check_place(&c, info, sizeof *info);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make(&c);
 	if (status == SYS_OK)
 		take_cap_info(&c, info);
 	return status;
@@ -38,7 +38,7 @@ sys_status_t sys_cnode_info(sys_cap_t cnode, uint32_t slot, sys_cap_t *name, sys
 	call_put(&c, slot);
 	call_check_place(&c, name, sizeof *name);
 	call_check_place(&c, info, sizeof *info);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make(&c);
 	if (status == SYS_OK) {
 		*name = call_take(&c);
 		take_cap_info(&c, info);
@@ -53,7 +53,7 @@ sys_status_t sys_untyped_info(sys_cap_t ut, sys_untyped_info_t *info)
 
 	call_put(&c, ut);
 	call_check_place(&c, info, sizeof *info);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make(&c);
 	if (status == SYS_OK) {
 		info->total = call_take(&c);
 		info->used = call_take(&c);
@@ -71,7 +71,7 @@ sys_status_t sys_vmar_info(sys_cap_t vmar, sys_vmar_info_t *info)
 
 	call_put(&c, vmar);
 	call_check_place(&c, info, sizeof *info);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make(&c);
 	if (status == SYS_OK) {
 		info->koid = call_take(&c);
 		info->base = call_take(&c);

@@ -44,7 +44,7 @@ CALL_INLINE void call_check_place(struct call *c, const void *place, size_t size
 		c->number |= CALL_NO_PLACE;
 }
 
-/* Up to six arguments and three results; makes the call and returns rax. */
+/* Up to six arguments and five results; makes the call and returns rax. */
 CALL_INLINE int64_t call_make(struct call *c)
 {
 	register uint64_t rax __asm__("rax") = c->number;
@@ -57,14 +57,16 @@ CALL_INLINE int64_t call_make(struct call *c)
 
 	__asm__ volatile("syscall"
 		: "+r"(rax), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
-		: : "rcx", "r11", "r12", "r13", "r14", "r15", "memory");
+		: : "rcx", "r11", "memory");
 	c->result[0] = rdx;
 	c->result[1] = r8;
 	c->result[2] = r9;
+	c->result[3] = r10;
+	c->result[4] = rdi;
 	return (int64_t)rax;
 }
 
-/* All ten arguments and seven results. */
+/* All ten arguments; the results are a badge, a label, a header, and a message's four words. */
 CALL_INLINE int64_t call_make_wide(struct call *c)
 {
 	register uint64_t rax __asm__("rax") = c->number;

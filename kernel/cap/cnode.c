@@ -105,25 +105,14 @@ bool cnode_build_step(struct cnode *c)
 
 /* ---- finding --------------------------------------------------------------------------------------------------------------------------- */
 
-struct slot *cnode_slot(const struct cnode *c, u32 index)
+paddr_t cnode_deep(const struct cnode *c, u32 index)
 {
 	u32 leaf = index >> FRAME_SLOT_BITS;
 	paddr_t frame = c->root;
 
-	if (unlikely(index >= c->built))
-		return NULL;
 	for (int level = c->levels; level > 0; level--)
 		frame = ((paddr_t *)phys_to_virt(frame))[leaf >> ((level - 1) * INDEX_BITS) & ((1u << INDEX_BITS) - 1)];
-	return (struct slot *)phys_to_virt(frame) + (index & (SLOTS_PER_FRAME - 1));
-}
-
-struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
-{
-	struct slot *s = cnode_slot(c, (u32)name);
-
-	if (unlikely(!s || !s->object || s->generation != name >> 32))
-		return NULL;
-	return s;
+	return frame;
 }
 
 bool cnode_has_free(const struct cnode *c, u32 count)

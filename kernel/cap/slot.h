@@ -61,9 +61,32 @@ static inline sys_cap_t slot_cap(const struct slot *s) { return slot_name(slot_i
 /* INVALID_ARGS (not a power of two, out of bounds), NO_MEMORY, BAD_STATE. The CNode is charged whole, laid out by cnode_build_step. */
 sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out);
 bool cnode_build_step(struct cnode *c);                         /* one frame; true: finished */
-struct slot *cnode_slot(const struct cnode *c, u32 index);      /* NULL: past the end or not laid out */
+paddr_t cnode_deep(const struct cnode *c, u32 index);           /* the frame of a slot in a CNode of two levels */
+
+/* NULL: past the end or not laid out. */
+static inline struct slot *cnode_slot(const struct cnode *c, u32 index)
+{
+	paddr_t frame = c->root;
+
+	if (unlikely(index >= c->built))
+		return NULL;
+	if (likely(c->levels == 1))
+		frame = ((paddr_t *)phys_to_virt(frame))[index / SLOTS_PER_FRAME];
+	else if (c->levels)
+		frame = cnode_deep(c, index);
+	return (struct slot *)phys_to_virt(frame) + index % SLOTS_PER_FRAME;
+}
+
 /* The slot that this name names: NULL when there is none (BAD_CAP). */
-struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name);
+static inline struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
+{
+	struct slot *s = cnode_slot(c, (u32)name);
+
+	if (unlikely(!s || !s->object || s->generation != name >> 32))
+		return NULL;
+	return s;
+}
+
 /* A free slot for a destination: SYS_SLOT_ANY or a full name. NO_SLOT, OUT_OF_RANGE, INVALID_ARGS (slot 0, a generation below the slot's), ALREADY_EXISTS.
  * Changes nothing: slot_fill takes it. *generation: what the capability's name will carry. */
 sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out, u32 *generation);

@@ -17,5 +17,25 @@ static inline struct pqueue_node *pqueue_first(const struct pqueue *q)
 {
 	return list_empty(&q->all) ? NULL : container_of(q->all.next, struct pqueue_node, all);
 }
+/* The shortcuts of the fast path: into a queue that is empty; out of one where it may stand alone. */
+static inline void pqueue_insert_alone(struct pqueue *q, struct pqueue_node *n, u8 priority)
+{
+	n->priority = priority;
+	q->all = (struct list){ &n->all, &n->all };
+	n->all = (struct list){ &q->all, &q->all };
+	q->leaders = (struct list){ &n->leader, &n->leader };
+	n->leader = (struct list){ &q->leaders, &q->leaders };
+}
+
+static inline void pqueue_remove_first(struct pqueue *q, struct pqueue_node *n)
+{
+	if (unlikely(n->all.next != &q->all))
+		return pqueue_remove(n);
+	list_init(&q->all);
+	list_init(&q->leaders);
+	list_init(&n->all);
+	list_init(&n->leader);
+}
+
 /* The one behind it in order, or NULL. */
 struct pqueue_node *pqueue_next(const struct pqueue *q, const struct pqueue_node *n);

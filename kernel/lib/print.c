@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* print.c: see print.h. Text goes in pieces to a sink: the console, or a buffer. Numbers are made in a small array on the stack. */
+/* print.c: see print.h. Text goes in pieces to a sink: the console, or a buffer. Numbers are made in a small array
+ * on the stack. */
 #include "arch/arch.h"
 #include "lib/print.h"
 #include "lib/string.h"

@@ -58,7 +58,7 @@ static void put_current(bool front)
 	if (!t)
 		return;
 	cpu.current = NULL;
-	t->cpu_time += arch_now() - t->since;
+	t->cpu_time += arch_cycles() - t->since;
 	if (t->state == SYS_THREAD_READY && !t->suspended)
 		enqueue(t, front);
 	object_unref(&t->object);
@@ -70,7 +70,7 @@ static void set_current(struct thread *t)
 	object_ref(&t->object);
 	cpu.current = t;
 	cpu.ticked = false;
-	t->since = arch_now();
+	t->since = arch_cycles();
 	t->switches++;
 }
 
@@ -183,7 +183,7 @@ static void pick(void)
 		return idle();
 	set_current(container_of(cpu.ready[priority].next, struct thread, run));
 	if (cpu.timer_at == INT64_MAX)
-		set_timer(cpu.current->since);
+		set_timer(arch_now());
 }
 
 struct thread *sched_next(void)

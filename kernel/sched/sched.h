@@ -27,6 +27,28 @@ void sched_yield(void);                 /* the running thread goes behind its eq
 /* The thread to leave into, already current, finish done; runs interrupts' work, reaps and idles meanwhile. */
 struct thread *sched_next(void);
 
+/* What the running thread's entry leaves into: itself, unless something came up. */
+static inline struct thread *sched_leave(struct thread *t)
+{
+	if (likely(!cpu.resched && !t->finish && !arch_is_pending()))
+		return t;
+	return sched_next();
+}
+
+/* The running thread `from` waits from now on; `to`, which is ready and of no lower priority, runs at once and passes by the queues. */
+static inline void sched_switch(struct thread *from, struct thread *to)
+{
+	u64 now = arch_cycles();
+
+	from->cpu_time += now - from->since;
+	from->object.refs--;            /* the CPU's reference (sched.c); capabilities keep it */
+	to->object.refs++;
+	to->since = now;
+	to->switches++;
+	cpu.current = to;
+	cpu.ticked = false;
+}
+
 void timer_arm(struct timer *t, i64 when);
 void timer_disarm(struct timer *t);
 void sched_check(void);

@@ -90,7 +90,7 @@ const struct object_type thread_type = {
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
 
-static u64 arrivals;
+u64 thread_arrivals;
 
 sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call)
 {
@@ -98,7 +98,7 @@ sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *
 	t->state = SYS_THREAD_WAITING;
 	t->wait = kind;
 	t->in_call = in_call;
-	t->arrival = arrivals++;
+	t->arrival = thread_arrival();
 	if (in_call && !t->finish)
 		arch_context_restart_syscall(&t->context);
 	t->waits_on = queue;
@@ -206,7 +206,7 @@ void thread_info(const struct thread *t, sys_thread_info_t *out)
 	*out = (sys_thread_info_t){
 		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
 		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
-		.cpu_time = t->cpu_time + (t == cpu.current ? arch_now() - t->since : 0),
+		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? arch_cycles() - t->since : 0)),
 	};
 }
 

@@ -41,7 +41,7 @@ struct thread {
 	bool suspended;
 	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
-	i64 cpu_time, since;            /* nanoseconds; since: when it got the CPU */
+	u64 cpu_time, since;            /* cycles; since: when it got the CPU */
 	u64 switches, faults, page_requests;
 	i64 exit_code;
 
@@ -90,6 +90,10 @@ sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspen
 void thread_exit(struct thread *t, i64 code);
 void thread_set_priority(struct thread *t, u8 priority);
 void thread_info(const struct thread *t, sys_thread_info_t *out);
+
+/* Waits are numbered, to compare those on two queues. */
+extern u64 thread_arrivals;
+static inline u64 thread_arrival(void) { return thread_arrivals++; }
 
 /* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
 /* The running thread t waits from now on, for `kind`, on `queue` (NULL: on none), until `deadline`. In a call: the call will be made again when

@@ -15,9 +15,18 @@
 
 #define CALL_CAPS 4u
 
+/* NR_<call>: the numbers. */
+enum {
+#define SYSCALL(number, name, args, errors, flags) NR_##name = number,
+#define SYSCALL_HAND SYSCALL
+#include <vellum/syscalls.def>
+#undef SYSCALL
+#undef SYSCALL_HAND
+};
+
 struct call {
 	struct thread *t;
-	struct regs *r;                 /* its arguments; results go into rdx r8 r9 r12 r13 r14 r15 */
+	struct regs *r;                 /* its arguments; results go into rdx r8 r9 r10 rdi; a message's into r8 r9 r12 to r15 */
 	struct slot *slot[CALL_CAPS];   /* the capability arguments in order; NULL: SYS_CAP_NULL where that is allowed */
 };
 

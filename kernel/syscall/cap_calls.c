@@ -92,7 +92,7 @@ int call_cap_info(struct call *c)
 	c->r->rdx = type_and_rights(s);
 	c->r->r8 = s->badge;
 	c->r->r9 = s->object->koid;
-	c->r->r12 = slot_derived(s);
+	c->r->r10 = slot_derived(s);
 	return SYS_OK;
 }
 
@@ -130,13 +130,13 @@ int call_cnode_info(struct call *c)
 	s = cnode_slot(node, index);
 	c->r->rdx = s ? slot_name(index, s->generation) : index;
 	if (!s || !s->object) {
-		c->r->r8 = c->r->r9 = c->r->r12 = c->r->r13 = 0;
+		c->r->r8 = c->r->r9 = c->r->r10 = c->r->rdi = 0;
 		return SYS_OK;
 	}
 	c->r->r8 = type_and_rights(s);
 	c->r->r9 = s->badge;
-	c->r->r12 = s->object->koid;
-	c->r->r13 = slot_derived(s);
+	c->r->r10 = s->object->koid;
+	c->r->rdi = slot_derived(s);
 	return SYS_OK;
 }
 
@@ -162,7 +162,7 @@ int call_untyped_info(struct call *c)
 	c->r->rdx = a->total << PAGE_SHIFT;
 	c->r->r8 = a->used << PAGE_SHIFT;
 	c->r->r9 = a->promised << PAGE_SHIFT;
-	c->r->r12 = a->peak << PAGE_SHIFT;
-	c->r->r13 = 0;                          /* nothing is reclaimed yet: no content is a cache */
+	c->r->r10 = a->peak << PAGE_SHIFT;
+	c->r->rdi = 0;                          /* nothing is reclaimed yet: no content is a cache */
 	return SYS_OK;
 }

@@ -4,6 +4,7 @@
 #include "lib/assert.h"
 #include "lib/counters.h"
 #include "sched/sched.h"
+#include "syscall/fastpath.h"
 #include "syscall/table.h"
 
 /* ---- rights that options select -------------------------------------------------------------------------------------------------------- */
@@ -49,44 +50,54 @@ u16 select_pin(u64 options)
 /* An ended object that is still named: an endpoint answers PEER_CLOSED, a thread can be looked at, an address region says BAD_STATE; the rest is gone. */
 #define NAMED_WHEN_ENDED (1u << SYS_TYPE_ENDPOINT | 1u << SYS_TYPE_THREAD | 1u << SYS_TYPE_VMAR | 1u << SYS_TYPE_PAGER)
 
-static sys_status_t check_rights(const struct cap_arg *a, const struct slot *s, const u64 *arg)
+/* The checks that most arguments do not need. */
+static sys_status_t check_selected(const struct cap_arg *a, const struct slot *s, const u64 *arg)
 {
-	u32 want = a->rights | (a->select ? a->select(arg[a->select_arg]) : 0u);
+	u32 want = a->select ? a->select(arg[a->select_arg]) : 0u;
 
-	if (unlikely(!(a->types >> s->object->type & 1)))
-		return SYS_ERR_WRONG_TYPE;
-	if (unlikely((s->rights & want) != want || (a->any && !(s->rights & a->any))))
-		return SYS_ERR_ACCESS_DENIED;
-	return SYS_OK;
+	return (s->rights & want) != want || (a->any && !(s->rights & a->any)) ? SYS_ERR_ACCESS_DENIED : SYS_OK;
 }
 
-static sys_status_t look_up(struct call *c, const struct syscall *sc)
+static bool usable(const struct syscall *sc, const struct object *o)
+{
+	return NAMED_WHEN_ENDED >> o->type & 1 || sc->handler == call_cap_delete;
+}
+
+static inline sys_status_t look_up(struct call *c, const struct syscall *sc)
 {
 	const u64 *arg = &c->r->rdi;
-	struct cnode *cspace = c->t->cspace;
+	const struct cnode *cspace = c->t->cspace;
 
 	for (unsigned i = 0; i < sc->caps; i++) {
 		const struct cap_arg *a = &sc->cap[i];
 		sys_cap_t name = arg[a->arg];
-		sys_status_t status;
+		struct slot *s;
 
 		c->slot[i] = NULL;
-		if (a->optional && name == SYS_CAP_NULL)
+		if (unlikely(name == SYS_CAP_NULL) && a->optional)
 			continue;
-		if (unlikely(!cspace || !(c->slot[i] = cnode_lookup(cspace, name))))
+		if (unlikely(!cspace || !(s = cnode_lookup(cspace, name))))
 			return SYS_ERR_BAD_CAP;
-		if (unlikely(object_dying(c->slot[i]->object) && !(NAMED_WHEN_ENDED >> c->slot[i]->object->type & 1) && sc->handler != call_cap_delete))
+		if (unlikely(object_dying(s->object)) && !usable(sc, s->object))
 			return SYS_ERR_BAD_CAP;
-		status = check_rights(a, c->slot[i], arg);
-		if (unlikely(status != SYS_OK))
-			return status;
+		if (unlikely(!(a->types >> s->object->type & 1)))
+			return SYS_ERR_WRONG_TYPE;
+		if (unlikely((s->rights & a->rights) != a->rights))
+			return SYS_ERR_ACCESS_DENIED;
+		if (unlikely(a->select || a->any)) {
+			sys_status_t status = check_selected(a, s, arg);
+
+			if (status != SYS_OK)
+				return status;
+		}
+		c->slot[i] = s;
 	}
 	return SYS_OK;
 }
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------------------------- */
 
-static int no_place(struct call *c, u64 number)
+__attribute__((noinline)) static int no_place(struct call *c, u64 number)
 {
 	sys_status_t status;
 
@@ -111,9 +122,8 @@ static int declared(const struct syscall *sc, int status)
 	return status;
 }
 
-static int dispatch(struct call *c)
+static inline int dispatch(struct call *c, u64 number)
 {
-	u64 number = c->r->rax;
 	const struct syscall *sc;
 	int status;
 
@@ -129,11 +139,11 @@ static int dispatch(struct call *c)
 }
 
 /* What is neither a status nor done: the call is made again, or its thread waits. */
-static void unfinished(struct thread *t, int status)
+__attribute__((noinline)) static void unfinished(struct thread *t, int status)
 {
+	t->retries++;
 	switch (status) {
 	case VM_AGAIN:
-		t->retries++;
 		if (t->state != SYS_THREAD_EXITED)
 			arch_context_restart_syscall(&t->context);
 		return;
@@ -144,22 +154,23 @@ static void unfinished(struct thread *t, int status)
 	case CALL_DONE:
 		t->retries = 0;
 		return;
-	case CALL_BLOCKED:
-		t->retries++;
-		return;
 	}
 }
 
 struct arch_context *kernel_syscall(struct arch_context *context)
 {
 	struct thread *t = thread_of(context);
+	u64 number = context->regs.rax;
+	struct thread *next;
 	struct call c;
 	int status;
 
 	c.t = t;
 	c.r = &context->regs;
 	counters.entries++;
-	status = dispatch(&c);
+	if (number - FAST_FIRST <= FAST_LAST - FAST_FIRST && (next = fastpath(t, number)) != NULL)
+		return &next->context;
+	status = dispatch(&c, number);
 	if (likely(status <= 0 && status != SYS_ERR_SHOULD_WAIT)) {
 		context->regs.rax = (u64)(i64)status;
 		t->retries = 0;
@@ -167,7 +178,7 @@ struct arch_context *kernel_syscall(struct arch_context *context)
 	} else {
 		unfinished(t, status);
 	}
-	return &sched_next()->context;
+	return &sched_leave(t)->context;
 }
 
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */
@@ -193,23 +204,24 @@ struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t add
 		t->retries = 0;
 		ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
 	}
-	return &sched_next()->context;
+	return &sched_leave(t)->context;
 }
 
 struct arch_context *kernel_exception(struct arch_context *context, u64 vector, u64 error)
 {
 	u64 word[3] = { vector, error, context->regs.rip };
 
+	struct thread *t = thread_of(context);
+
 	counters.entries++;
-	ipc_fault(thread_of(context), SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
-	return &sched_next()->context;
+	ipc_fault(t, SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
+	return &sched_leave(t)->context;
 }
 
 struct arch_context *kernel_interrupt(struct arch_context *context)
 {
-	(void)context;
 	counters.entries++;
-	return &sched_next()->context;
+	return &sched_leave(thread_of(context))->context;
 }
 
 /* ---- what handlers share ------------------------------------------------------------------------------------------------------------------ */

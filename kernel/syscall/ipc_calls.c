@@ -2,14 +2,6 @@
 /* ipc_calls.c: the calls on endpoints, reply objects and notifications. See call.h for their shape. Lock: the kernel lock. */
 #include "syscall/call.h"
 
-enum {
-#define SYSCALL(number, name, args, errors, flags) NR_##name = number,
-#define SYSCALL_HAND SYSCALL
-#include <vellum/syscalls.def>
-#undef SYSCALL
-#undef SYSCALL_HAND
-};
-
 int call_endpoint_create(struct call *c)
 {
 	sys_status_t status;

@@ -179,7 +179,7 @@ int call_vmar_info(struct call *c)
 	c->r->rdx = info.koid;
 	c->r->r8 = info.base;
 	c->r->r9 = info.size;
-	c->r->r12 = info.options;
+	c->r->r10 = info.options;
 	return SYS_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* machine.c: the fake machine of arch/host/machine.h: arch.h for host tests. Contexts are registers and nothing more. */
+/* machine.c: the fake machine of arch/host/machine.h: arch.h for host tests. Contexts are registers and nothing
+ * more. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,7 +20,7 @@ static u64 random_state = 1;
 static char output[65536], input[4096];
 static size_t output_length, input_length, input_read;
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------------- */
 void host_machine_end(void)
 {
 	if (host_ram)
@@ -70,13 +71,13 @@ paddr_t virt_to_phys(const void *v)
 	return HOST_RAM_BASE + (u64)((const u8 *)v - host_ram);
 }
 
-/* ---- page tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- page tables --------------------------------------------------------------------------------------------- */
 void host_root_load(paddr_t root) { loaded_root = root; }
 void mmu_flush_page(paddr_t root, vaddr_t va) { (void)va; host_flushes_page += root == loaded_root; }
 void mmu_flush_all(paddr_t root) { host_flushes_all += root == loaded_root; }
 void arch_root_drop(paddr_t root) { if (root == loaded_root) loaded_root = 0; }
 
-/* ---- contexts ------------------------------------------------------------------------------------------------------------------ */
+/* ---- contexts ------------------------------------------------------------------------------------------------ */
 void arch_context_init(struct arch_context *c, paddr_t root)
 {
 	memset(c, 0, sizeof *c);
@@ -95,7 +96,7 @@ void arch_context_drop(struct arch_context *c) { (void)c; }
 void arch_context_set_tls(struct arch_context *c, u64 fs_base) { c->regs.fs_base = fs_base; }
 noreturn void arch_leave(struct arch_context *c) { panic("the host has no user mode (context %p)", (void *)c); }
 
-/* ---- time and interrupts --------------------------------------------------------------------------------------------------------- */
+/* ---- time and interrupts ------------------------------------------------------------------------------------- */
 static void timer_check(void)
 {
 	if (timer > now)
@@ -150,7 +151,7 @@ void arch_idle(void)
 		host_time_set(timer);
 }
 
-/* ---- console, end ------------------------------------------------------------------------------------------------------------------ */
+/* ---- console, end -------------------------------------------------------------------------------------------- */
 void arch_console_write(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* machine.h: a fake machine below host tests: some frames of memory, a clock that the test sets, a console in a buffer.
- * One thread; nothing here is locked. */
+/* machine.h: a fake machine below host tests: some frames of memory, a clock that the test sets, a console in a
+ * buffer. One thread; nothing here is locked. */
 #pragma once
 #include "lib/types.h"
 
@@ -25,14 +25,14 @@ paddr_t virt_to_phys(const void *v);
 u64 arch_cycles(void);                           /* nanoseconds of the fake clock */
 bool arch_is_pending(void);
 
-/* ---- what pagetable.c needs of the MMU: the loaded root is the one named last by host_root_load() ----------------------- */
+/* ---- what pagetable.c needs of the MMU: the loaded root is the one named last by host_root_load() ------------ */
 extern paddr_t mmu_kernel_root;
 void mmu_flush_page(paddr_t root, vaddr_t va);
 void mmu_flush_all(paddr_t root);
 
-/* ---- for tests ----------------------------------------------------------------------------------------------------------- */
-/* A machine of so many zeroed frames; what was before is gone. Frame 0 of them becomes the kernel's page-table root, its upper half
- * filled: a test hands out frames from 1 on. */
+/* ---- for tests ----------------------------------------------------------------------------------------------- */
+/* A machine of so many zeroed frames; what was before is gone. Frame 0 of them becomes the kernel's page-table root,
+ * its upper half filled: a test hands out frames from 1 on. */
 void host_machine_init(u64 frames);
 void host_machine_end(void);
 /* The RAM as a boot loader would tell it (struct boot_info). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* backtrace.c: the second half of a panic: registers, and the way here by frame pointers with names from the image's own table
- * (boot/ksyms). Trusts nothing that it reads: each frame must lie on one of the kernel's stacks, above the one before. */
+/* backtrace.c: the second half of a panic: registers, and the way here by frame pointers with names from the image's
+ * own table (boot/ksyms). Trusts nothing that it reads: each frame must lie on one of the kernel's stacks, above the
+ * one before. */
 #include "arch/x86_64/cpu.h"
 #include "lib/print.h"
 
@@ -33,7 +34,8 @@ const char *backtrace_symbol(u64 address, u64 *start)
 	return low->name;
 }
 
-/* `back`: how far before the address to look for the function. A return address may already be the next function's. */
+/* `back`: how far before the address to look for the function. A return address may already be the next function's.
+ * */
 static void print_address(const char *what, u64 address, u64 back)
 {
 	u64 start;

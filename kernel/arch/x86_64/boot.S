@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* boot.S: from a boot loader (multiboot2, or PVH as QEMU's -kernel does) to arch_boot() in long mode.
  *
- * Both loaders enter in 32-bit protected mode without paging, interrupts off, with flat segments. The tables made here map the
- * first 4 GiB three times with 2 MiB pages: at 0 (for the step into paging), at PHYSMAP_BASE, and (its start) at KERNEL_BASE.
- * boot_memory.c replaces them. Symbols are linked high: P() is where they are now.
+ * Both loaders enter in 32-bit protected mode without paging, interrupts off, with flat segments. The tables made
+ * here map the first 4 GiB three times with 2 MiB pages: at 0 (for the step into paging), at PHYSMAP_BASE, and (its
+ * start) at KERNEL_BASE. boot_memory.c replaces them. Symbols are linked high: P() is where they are now.
  */
 #define ASM_FILE
 #include <multiboot2.h>

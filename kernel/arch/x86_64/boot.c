@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* boot.c: from boot.S to kernel_main(): traps first, so that whatever goes wrong can be told; then the loader's information, the
- * final page tables, interrupts and time. The boot CPU alone, interrupts off. */
+/* boot.c: from boot.S to kernel_main(): traps first, so that whatever goes wrong can be told; then the loader's
+ * information, the final page tables, interrupts and time. The boot CPU alone, interrupts off. */
 #include "arch/x86_64/boot.h"
 #include <multiboot2.h>
 #include "arch/x86_64/cpu.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* boot.h: putting struct boot_info together. Everything that a loader hands over is input: sizes and addresses are checked here. */
+/* boot.h: putting struct boot_info together. Everything that a loader hands over is input: sizes and addresses are
+ * checked here. */
 #pragma once
 #include "arch/arch.h"
 
@@ -9,7 +10,8 @@ extern struct boot_info boot_info;
 void multiboot2_parse(paddr_t info);
 void pvh_parse(paddr_t info);
 
-/* What the loader left in memory, while the first 4 GiB are mapped by boot.S; panics (naming `what`) where it lies elsewhere. */
+/* What the loader left in memory, while the first 4 GiB are mapped by boot.S; panics (naming `what`) where it lies
+ * elsewhere. */
 const void *boot_loader_memory(paddr_t at, u64 size, const char *what);
 /* Copies a text of at most max bytes that need not end in a zero; cuts what does not fit. */
 void boot_copy_text(char *to, size_t size, const char *from, size_t max);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* boot_memory.c: which memory there is, and the kernel's own page tables.
  *
- *   root[256]  physmap: all RAM, RW NX; pages of 1 GiB where they are whole and the CPU has them, else of 2 MiB. The image's own
- *              2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
- *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped; last: the APIC.
+ *   root[256]  physmap: all RAM, RW NX; pages of 1 GiB where they are whole and the CPU has them, else of 2 MiB. The
+ *              image's own 2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
+ *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped;
+ *   last: the APIC.
  *
  * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
  * The boot CPU alone; pages are global.
@@ -36,7 +37,7 @@ static table root, physmap_pdpt, physmap_first, physmap_image, image_pdpt, image
 
 paddr_t mmu_kernel_root;
 
-/* ---- ranges ------------------------------------------------------------------------------------------------------------------ */
+/* ---- ranges -------------------------------------------------------------------------------------------------- */
 static u64 range_end(const struct boot_range *r) { return r->base + r->size; }
 
 static void range_drop(struct boot_range *list, u32 *count, u32 i)
@@ -118,7 +119,7 @@ void boot_reserve(u64 base, u64 size)
 	}
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------------------------- */
 /* If [at, at + a page) touches a module, the end of that module; else 0. */
 static u64 module_there(u64 at)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* boot_modules.c: the modules that a loader placed, and bundles: several modules in one file, for loaders that pass only one.
+/* boot_modules.c: the modules that a loader placed, and bundles: several modules in one file, for loaders that pass
+ * only one.
  *
  *   bundle:  magic[16] "VELLUM-BUNDLE-1\n"  u32 count  u32 0  count entries { name[48]  u64 offset  u64 size }  data
  *
- * Numbers are little endian; offsets count from the bundle's start, rise, and are page aligned; a name ends in a zero.
+ * Numbers are little endian; offsets count from the bundle's start, rise, and are page aligned; a name ends in a
+ * zero.
  */
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/cpu.h"

@@ -71,7 +71,7 @@ _Static_assert(sizeof(struct regs) == R_SIZE && R_SIZE % 16 == 0, "traps start o
 struct cpu cpu0 __attribute__((aligned(PAGE_SIZE_)));
 struct cpu_stacks cpu0_stacks __attribute__((aligned(PAGE_SIZE_)));
 
-/* ---- descriptor tables ------------------------------------------------------------------------------------------------- */
+/* ---- descriptor tables --------------------------------------------------------------------------------------- */
 struct gate { u16 offset0, selector; u8 ist, type; u16 offset1; u32 offset2, reserved; };
 struct __attribute__((packed)) table_pointer { u16 limit; u64 base; };
 
@@ -137,7 +137,7 @@ void cpu_init_traps(void)
 	idt_init();
 }
 
-/* ---- features ------------------------------------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------------------------------ */
 static bool bit(u32 word, unsigned n) { return word >> n & 1; }
 
 static u32 leaf7_b, leaf7_c;
@@ -232,7 +232,7 @@ u64 arch_random(void)
 	return value ^ value >> 31;
 }
 
-/* ---- contexts ------------------------------------------------------------------------------------------------------------- */
+/* ---- contexts ------------------------------------------------------------------------------------------------ */
 #define FPU_INIT_SIZE 576               /* legacy area and XSAVE header; what the header does not name is initial */
 #define FCW_INITIAL   0x37fu
 #define MXCSR_INITIAL 0x1f80u

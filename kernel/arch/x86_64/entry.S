@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* entry.S: the ways into the kernel and out of it.
  *
- * In user mode %gs is the user's; in the kernel it is the CPU's block (struct cpu). User registers go straight into the current
- * context: `syscall` finds it by %gs, traps from user mode start on its end (TSS.rsp0), so the CPU pushes its frame in place. Then
- * the kernel runs on the CPU's own stack, from its top, with interrupts off; what it returns is the context to leave into.
- * Traps in kernel mode push the same struct regs on the stack in use. NMI, double fault and machine check have stacks of their
- * own (IST) and never return, so nothing of the interrupted state needs to be sound.
+ * In user mode %gs is the user's; in the kernel it is the CPU's block (struct cpu). User registers go straight into
+ * the current context: `syscall` finds it by %gs, traps from user mode start on its end (TSS.rsp0), so the CPU
+ * pushes its frame in place. Then the kernel runs on the CPU's own stack, from its top, with interrupts off; what it
+ * returns is the context to leave into. Traps in kernel mode push the same struct regs on the stack in use. NMI,
+ * double fault and machine check have stacks of their own (IST) and never return, so nothing of the interrupted
+ * state needs to be sound.
  */
 #include "arch/x86_64/layout.h"
 
@@ -15,7 +16,7 @@
 
 	.text
 
-/* ---- syscall --------------------------------------------------------------------------------------------------------- */
+/* ---- syscall ------------------------------------------------------------------------------------------------- */
 	.globl syscall_entry, leave
 	.balign 64
 syscall_entry:                                  /* rcx: user's rip, r11: its rflags; the flags are clean (MSR_FMASK) */
@@ -45,7 +46,7 @@ syscall_entry:                                  /* rcx: user's rip, r11: its rfl
 	xorl %ebp, %ebp
 	call kernel_syscall
 
-/* ---- out: rax is the context to leave into ------------------------------------------------------------------------------ */
+/* ---- out: rax is the context to leave into ------------------------------------------------------------------- */
 leave:
 	cmpq %rax, %gs:CPU_CURRENT
 	jne switch_context
@@ -163,7 +164,7 @@ arch_leave:
 	xorl %ebp, %ebp
 	jmp leave
 
-/* ---- traps --------------------------------------------------------------------------------------------------------------- */
+/* ---- traps --------------------------------------------------------------------------------------------------- */
 	.macro trap_stub vector, target=trap_common
 	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 && \vector != 29 && \vector != 30
 	pushq $0                                /* the CPU pushes no error code */

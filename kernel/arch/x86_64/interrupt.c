@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* interrupt.c: the 8259 pair (COM1 only), the local APIC (timer), and what they note. Interrupts are off in the kernel but in
- * arch_idle() and arch_preempt_poll(). */
+/* interrupt.c: the 8259 pair (COM1 only), the local APIC (timer), and what they note. Interrupts are off in the
+ * kernel but in arch_idle() and arch_preempt_poll(). */
 #include "arch/x86_64/cpu.h"
 
 #define PIC_A 0x20
@@ -27,7 +27,7 @@
 
 static bool x2apic;
 
-/* ---- local APIC ----------------------------------------------------------------------------------------------------------- */
+/* ---- local APIC ---------------------------------------------------------------------------------------------- */
 u32 apic_read(u32 reg)
 {
 	return x2apic ? (u32)read_msr(MSR_X2APIC + reg / 16) : *(volatile u32 *)(APIC_WINDOW + reg);
@@ -56,7 +56,7 @@ void apic_init(void)
 	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
 }
 
-/* ---- 8259 ------------------------------------------------------------------------------------------------------------------- */
+/* ---- 8259 ---------------------------------------------------------------------------------------------------- */
 static void pic_init(void)
 {
 	static const u8 words[4][2] = {                 /* initialise, vector, wiring, 8086 mode: first and second chip */
@@ -70,7 +70,8 @@ static void pic_init(void)
 	out8(PIC_B + 1, 0xff);
 }
 
-/* Lines 7 and 15 come spuriously too, and are then not in service: no end-of-interrupt, but to the first chip for the second's. */
+/* Lines 7 and 15 come spuriously too, and are then not in service: no end-of-interrupt, but to the first chip for
+ * the second's. */
 static void pic_line7(u16 chip)
 {
 	out8(chip, PIC_READ_ISR);
@@ -80,7 +81,7 @@ static void pic_line7(u16 chip)
 		out8(PIC_A, PIC_EOI);
 }
 
-/* ---- both --------------------------------------------------------------------------------------------------------------------- */
+/* ---- both ---------------------------------------------------------------------------------------------------- */
 void interrupt_init(void)
 {
 	pic_init();

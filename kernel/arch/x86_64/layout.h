@@ -2,8 +2,8 @@
 /* layout.h: addresses, offsets and selectors that C and assembly must agree on. The offsets are checked in cpu.c. */
 #pragma once
 
-/* Where things are. The image is linked at KERNEL_BASE + its physical address and fits one page table (2 MiB), whose last entry is
- * the local APIC's. All RAM is mapped from PHYSMAP_BASE. */
+/* Where things are. The image is linked at KERNEL_BASE + its physical address and fits one page table (2 MiB), whose
+ * last entry is the local APIC's. All RAM is mapped from PHYSMAP_BASE. */
 #define KERNEL_BASE     0xffffffff80000000
 #define KERNEL_PHYS     0x200000
 #define PHYSMAP_BASE    0xffff800000000000

@@ -4,9 +4,10 @@
 #include "arch/x86_64/layout.h"
 #include "lib/types.h"
 
-/* A user context's registers. The last five words are the frame that the CPU pushes itself: the kernel's stack pointer for
- * traps from user mode (TSS.rsp0) is the end of the current context's registers. fs_base and gs_base are what the kernel set:
- * a program cannot change its own (CR4.FSGSBASE is off). rcx and r11 are not saved when the context came by syscall. */
+/* A user context's registers. The last five words are the frame that the CPU pushes itself: the kernel's stack
+ * pointer for traps from user mode (TSS.rsp0) is the end of the current context's registers. fs_base and gs_base are
+ * what the kernel set: a program cannot change its own (CR4.FSGSBASE is off). rcx and r11 are not saved when the
+ * context came by syscall. */
 struct regs {
 	u64 rdi, rsi, rdx, r10, r8, r9, r12, r13, r14, r15, rax, rbx, rbp, rcx, r11, fs_base, gs_base;
 	u64 vector, error, rip, cs, rflags, rsp, ss;
@@ -38,7 +39,7 @@ static inline u64 arch_cycles(void)
 	return (u64)high << 32 | low;
 }
 
-/* ---- what pagetable.c needs of the MMU --------------------------------------------------------------------------------- */
+/* ---- what pagetable.c needs of the MMU ----------------------------------------------------------------------- */
 /* The root that CR3 holds, and the kernel's own root (frames of page tables). */
 extern paddr_t mmu_kernel_root;
 static inline paddr_t mmu_current_root(void)
@@ -47,7 +48,8 @@ static inline paddr_t mmu_current_root(void)
 	__asm__ ("mov %%gs:%c1, %0" : "=r"(root) : "i"(CPU_ROOT));
 	return root;
 }
-/* Without address-space identifiers the TLB holds user entries of the loaded root only. invlpg drops the upper levels' cache too. */
+/* Without address-space identifiers the TLB holds user entries of the loaded root only. invlpg drops the upper
+ * levels' cache too. */
 static inline void mmu_flush_page(paddr_t root, vaddr_t va)
 {
 	if (root == mmu_current_root())

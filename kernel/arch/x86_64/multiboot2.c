@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* multiboot2.c: reads what a multiboot2 loader hands over: a list of tags, each with a size that is checked before it is used. */
+/* multiboot2.c: reads what a multiboot2 loader hands over: a list of tags, each with a size that is checked before
+ * it is used. */
 #include <multiboot2.h>
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/cpu.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pagetable.c: x86-64 page tables of user address spaces (arch/pagetable.h), 4 KiB pages.
  *
- *   root (level 4) -> level 3 -> level 2 -> leaf table (level 1) -> page          each: 512 entries of 8 bytes, 9 bits of va
+ *   root (level 4) -> level 3 -> level 2 -> leaf table (level 1) -> page          each: 512 entries of 8 bytes, 9
+ *   bits of va
  *
- * Only the lower half of a root is this file's: the upper half is the kernel's and the same in all roots, fixed at boot.
- * An entry that names a table allows everything (write rights may be taken away there later: queries AND the levels) and counts, in
- * the bits that hardware ignores, the present entries of that table. No table below the root is empty.
- * Flushing: an entry that was not present is in no TLB, so only changes and removals flush, after the change.
- * Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
+ * Only the lower half of a root is this file's: the upper half is the kernel's and the same in all roots, fixed at
+ * boot. An entry that names a table allows everything (write rights may be taken away there later: queries AND the
+ * levels) and counts, in the bits that hardware ignores, the present entries of that table. No table below the root
+ * is empty. Flushing: an entry that was not present is in no TLB, so only changes and removals flush, after the
+ * change. Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
  */
 #include "arch/arch.h"
 #include "arch/pagetable.h"
@@ -29,7 +30,8 @@
 #define ENTRIES 512u
 #define FLUSH_MAX 32u                   /* removing more than this flushes the whole TLB instead of page by page */
 
-/* The way to an entry: at[l] is the entry of the level-l table, at[1] that of the page. Valid from level 4 down to `level`. */
+/* The way to an entry: at[l] is the entry of the level-l table, at[1] that of the page. Valid from level 4 down to
+ * `level`. */
 struct way { u64 *at[PT_LEVELS + 1]; unsigned level; };
 
 static unsigned index_of(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1); }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* serial.c: the console: a 16550 at COM1, 115200 baud. Output polls. Input comes by interrupt into a ring; when that is full, the
- * rest waits in the UART with its interrupt off until there is room again.
+/* serial.c: the console: a 16550 at COM1, 115200 baud. Output polls. Input comes by interrupt into a ring; when that
+ * is full, the rest waits in the UART with its interrupt off until there is room again.
  * The ring is written by the interrupt and read with interrupts off: the kernel lock. */
 #include "arch/x86_64/cpu.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* time.c: the clock is the time stamp counter; alarms come from the local APIC's timer, by TSC deadline where the CPU has that.
+/* time.c: the clock is the time stamp counter; alarms come from the local APIC's timer, by TSC deadline where the
+ * CPU has that.
  *
- * Both are measured against the PIT for half a millisecond at boot; where the CPU or a hypervisor states a frequency that agrees, it
- * is taken as the more exact. Conversions are a multiplication and a shift: no division after boot.
+ * Both are measured against the PIT for half a millisecond at boot; where the CPU or a hypervisor states a frequency
+ * that agrees, it is taken as the more exact. Conversions are a multiplication and a shift: no division after boot.
  * Kernel lock, interrupts off.
  */
 #include "arch/x86_64/cpu.h"
@@ -41,7 +42,7 @@ static u64 factor_of(u64 to, u64 from)
 	return low;
 }
 
-/* ---- measuring -------------------------------------------------------------------------------------------------------------- */
+/* ---- measuring ----------------------------------------------------------------------------------------------- */
 static u16 pit_read(void)
 {
 	out8(PIT_CONTROL, 0x80);        /* latch channel 2 */
@@ -75,7 +76,8 @@ static bool pit_edge(u16 at, struct edge *e)
 	return false;
 }
 
-/* Measures TSC and APIC timer; the try with the sharpest edges counts, since a virtual CPU may be stopped at any time. */
+/* Measures TSC and APIC timer; the try with the sharpest edges counts, since a virtual CPU may be stopped at any
+ * time. */
 static void measure(u64 *tsc, u64 *apic)
 {
 	u64 best = UINT64_MAX;
@@ -133,7 +135,7 @@ void time_init(u64 entry_tsc)
 	__asm__ volatile ("mfence" ::: "memory");       /* the mode before the first deadline */
 }
 
-/* ---- clock and alarm ---------------------------------------------------------------------------------------------------------- */
+/* ---- clock and alarm ----------------------------------------------------------------------------------------- */
 i64 arch_now(void)
 {
 	return (i64)scale(read_tsc() - tsc_start, tsc_to_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* trap.c: what comes in by the interrupt table. From user mode: upcalls. From kernel mode: interrupts that were let in, and the end
- * of the kernel otherwise. */
+/* trap.c: what comes in by the interrupt table. From user mode: upcalls. From kernel mode: interrupts that were let
+ * in, and the end of the kernel otherwise. */
 #include <vellum/abi.h>
 #include "arch/x86_64/cpu.h"
 #include "lib/assert.h"
@@ -29,7 +29,7 @@ struct arch_context *trap_user(struct arch_context *c)
 	return this_cpu()->pending ? kernel_interrupt(c) : c;
 }
 
-/* ---- the kernel's own ------------------------------------------------------------------------------------------------------- */
+/* ---- the kernel's own ---------------------------------------------------------------------------------------- */
 static const char *const trap_name[VECTOR_STUBS] = {
 	"division error", "debug trap", "non-maskable interrupt", "breakpoint", "overflow", "bound range exceeded", "invalid instruction",
 	"no FPU", "double fault", NULL, "invalid TSS", "segment not present", "stack segment fault", "general protection fault", "page fault",
