@@ -42,6 +42,11 @@ static void ready(struct pager *p) { readies += p == pager; }
 
 static void setup(u64 pages, u32 options)
 {
+	memset(client, 0, sizeof client);
+	memset(known, 0, sizeof known);
+	memset(present, 0, sizeof present);
+	memset(value, 0, sizeof value);
+	asked_twice = readies = received = 0;
 	machine_start(FRAMES);
 	vmo_boot();
 	object_type_set(SYS_TYPE_VMAR, &vmar_type);
@@ -396,6 +401,81 @@ START_TEST(cut_in_front_of_the_owner)
 }
 END_TEST
 
+/* The same with a long request: bits move over several words. */
+START_TEST(cut_long_request)
+{
+	u64 page, count;
+	setup(700, 0);
+	start(0, 0, 512);
+	start(1, 300, 301);
+	ck_assert(receive(&page, &count) && count == 512);
+	page_wait_cancel(&client[0].wait);
+	for (u64 p = 100; p < 512; p += 3)
+		if (p != 300)
+			must_ok(supply(p, 1, 0));
+	ck_assert_int_eq(fail_range(85, 1, SYS_ERR_IO), SYS_OK);
+	start(2, 85, 86);
+	ck_assert(receive(&page, &count) && page == 85 && count == 1 && asked_twice == 0);
+	const struct page_wait *w = &client[1].wait;
+	ck_assert(w->first == 86 && w->count == 512 - 86);
+	for (u64 p = 86; p < 512; p++)
+		ck_assert_uint_eq(w->arrived[(p - 86) / 64] >> (p - 86) % 64 & 1, p >= 100 && p % 3 == 1 && p != 300);
+	check();
+	check_end();
+}
+END_TEST
+
+/* More than one step's worth of waiters for one page: interrupted, each is woken once. */
+START_TEST(many_waiters)
+{
+	u64 page, count;
+	setup(100, SYS_VMO_RESIZABLE);
+	host_preempt_every(1);
+	for (unsigned way = 0; way < 3; way++) {
+		for (unsigned i = 0; i < THREADS; i++)
+			ck_assert_int_eq(start(i, 50 + way, 51 + way), SYS_ERR_SHOULD_WAIT);
+		ck_assert(receive(&page, &count) && !receive(&page, &count));
+		if (way == 0)
+			ck_assert_int_eq(fail_range(50, 1, SYS_ERR_IO), SYS_OK);
+		else if (way == 1)
+			must_ok(supply(51, 1, 0));
+		else
+			must_ok(vmo_set_size(root, 10 * PAGE_SIZE_, true));
+		for (unsigned i = 0; i < THREADS; i++) {
+			ck_assert_uint_eq(client[i].wakes, 1);
+			ck_assert_int_eq(client[i].status, way == 0 ? SYS_ERR_IO : SYS_OK);
+			client[i].active = false;
+		}
+		check();
+	}
+	check_end();
+}
+END_TEST
+
+/* A mapping goes: who waits for an access through it is woken, the others are not. */
+START_TEST(mapping_goes)
+{
+	struct space *one = (struct space *)8, *two = (struct space *)16;       /* names only: nothing is supplied */
+	u64 page, count;
+	setup(100, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		client[i].wait.space = i % 2 ? one : two;
+		client[i].wait.va = 0x10000 + i * PAGE_SIZE_;
+		start(i, 10 + i % 3, 14);
+	}
+	ck_assert(receive(&page, &count) && page == 10);
+	while (!source_unmap_step(root->source, 0, 50, one, 0x10000, 0x14000))
+		check();
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert_uint_eq(client[i].wakes, i == 1 || i == 3);
+	while (!source_unmap_step(root->source, 0, 50, two, 0x10000, 0x14000))
+		check();
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert_uint_eq(client[i].wakes, i < 4);
+	check_end();
+}
+END_TEST
+
 /* A supply that cannot be paid for leaves pages, charges and waiters as they were. */
 START_TEST(supply_without_memory)
 {
@@ -452,7 +532,10 @@ START_TEST(arguments)
 	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_FAIL, root, 1, PAGE_SIZE_, SYS_ERR_IO), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(vmo_op_range(root, SYS_VMO_OP_DECOMMIT, 0, PAGE_SIZE_, &done, &client[0].wait), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(vmo_create_child(root, account, SYS_VMO_CHILD_SNAPSHOT, 0, PAGE_SIZE_, &v), SYS_ERR_NOT_SUPPORTED);
-	object_end(&second->object);
+	object_cap(&second->object);
+	pager_kill(second);
+	ck_assert_int_eq(pager_create_vmo(second, account, 0, 0, 1, &v), SYS_ERR_BAD_STATE);
+	object_uncap(&second->object);
 	each_failure(n) {
 		sys_status_t status = pager_create_vmo(pager, other, 0, KEY, 1, &v);
 		if (allocation_failed())
@@ -650,10 +733,6 @@ START_TEST(random_requests)
 {
 	u64 page, count;
 	for (unsigned round = 0; round < 4; round++) {
-		memset(client, 0, sizeof client);
-		memset(known, 0, sizeof known);
-		memset(present, 0, sizeof present);
-		memset(value, 0, sizeof value);
 		setup(PAGES, SYS_VMO_RESIZABLE);
 		for (unsigned step = 0; step < 3000; step++) {
 			host_preempt_every((unsigned)random_below(4));
@@ -687,6 +766,9 @@ Suite *test_suite(void)
 	add_test(s, cancelled_owner);
 	add_test(s, failing);
 	add_test(s, cut_in_front_of_the_owner);
+	add_test(s, cut_long_request);
+	add_test(s, many_waiters);
+	add_test(s, mapping_goes);
 	add_test(s, supply_without_memory);
 	add_test(s, arguments);
 	add_test(s, commit_asks);

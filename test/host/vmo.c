@@ -490,6 +490,79 @@ START_TEST(ranges)
 }
 END_TEST
 
+/* A boot module's frames become an object's pages; what the loader left behind its last byte is cleared; it is content like any other. */
+START_TEST(boot_module)
+{
+	struct boot_info boot;
+	struct vmo *v, *child;
+	struct page_ref ref;
+	const u64 size = 20 * PAGE_SIZE_ + 100;
+	host_machine_init(FRAMES);
+	host_boot_info(&boot);
+	boot.module[0] = (struct boot_module){ .base = HOST_RAM_BASE + 64 * PAGE_SIZE_, .size = size };
+	boot.modules = 1;
+	frame_init(&boot);
+	account_init();
+	vmo_boot();
+	memset(phys_to_virt(boot.module[0].base), 0x5a, 21 * PAGE_SIZE_);
+	u64 used = account_root()->used;
+	must_ok(vmo_create_module(account_root(), boot.module[0].base, size, &v));
+	object_cap(&v->object);
+	vmo_check(v);
+	account_check_all();
+	ck_assert_uint_eq(frame_count_modules(), 0);
+	ck_assert_uint_eq(v->stream_size, size);
+	ck_assert_int_eq(require(v, 20, false, &ref), SYS_OK);
+	ck_assert_uint_eq(ref.frame, boot.module[0].base + 20 * PAGE_SIZE_);
+	for (unsigned i = 0; i < PAGE_SIZE_; i++)
+		must(((u8 *)phys_to_virt(ref.frame))[i] == (i < 100 ? 0x5a : 0));
+	must_ok(vmo_create_child(v, account_root(), SYS_VMO_CHILD_SNAPSHOT, PAGE_SIZE_, PAGE_SIZE_, &child));
+	object_cap(&child->object);
+	ck_assert_int_eq(require(child, 0, true, &ref), SYS_OK);
+	ck_assert_uint_eq(*word(ref.frame, false), 0x5a5a5a5a5a5a5a5a);
+	object_uncap(&v->object);
+	object_uncap(&child->object);
+	reap_all();
+	ck_assert_uint_eq(account_root()->used, used);
+	account_check_all();
+	frame_check();
+}
+END_TEST
+
+/* A dying object is unusable while capabilities still name it. */
+START_TEST(dying)
+{
+	struct vmo *v;
+	struct page_ref ref;
+	struct page_wait w;
+	sys_vmo_info_t info;
+	u64 size, done = 0;
+	setup();
+	page_wait_init(&w);
+	must_ok(vmo_create(account, 10 * PAGE_SIZE_, SYS_VMO_RESIZABLE, &v));
+	begin(&model[0], v, 10 * PAGE_SIZE_);
+	put(&model[0], 3, false, 1);
+	map(&model[0], 0);
+	u64 value = 9;
+	ck_assert_int_eq(access(va_of(&model[0], 0, 3, false), true, &value), SYS_OK);
+	ck_assert_int_eq(vmo_get_size(v, &size), SYS_OK);
+	ck_assert_uint_eq(size, 10 * PAGE_SIZE_);
+	object_end(&v->object);
+	ck_assert_int_eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_set_size(v, 1, true), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_info(v, &info), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, 1, &done, &w), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(require(v, 3, false, &ref), SYS_ERR_BAD_STATE);
+	ck_assert(!cursor_peek(v, 3, &ref));
+	reap_all();
+	ck_assert_int_eq(access(va_of(&model[0], 0, 3, false), false, &value), SYS_ERR_NOT_FOUND);
+	ck_assert_int_eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
+	object_uncap(&v->object);
+	model[0].v = NULL;
+	check_end();
+}
+END_TEST
+
 /* Shrinking is interrupted after every step; what others do between is right at any time. */
 START_TEST(interrupted_shrink)
 {
@@ -531,6 +604,8 @@ Suite *test_suite(void)
 	add_test(s, snapshot_is_paid_for);
 	add_test(s, info_of_an_empty_one);
 	add_test(s, ranges);
+	add_test(s, boot_module);
+	add_test(s, dying);
 	add_test(s, interrupted_shrink);
 	add_test(s, random_operations);
 	return s;
