@@ -123,7 +123,7 @@ step "build: host tests" build-host.log build host
 step "build: clang, release" build-clang.log build CC=clang O=build/clang all
 step "build: clang, debug" build-clang-debug.log build CC=clang O=build/clang DEBUG=1 all
 mapfile -t system < <(programs release)
-{ boot/mkfiles sample "$logs/files" 1 && boot/mkfiles archive "$logs/files.zip" "$logs/files"; } || exit
+{ boot/mkfiles sample "$logs/files" 1 && boot/mkfiles archive "$logs/files.zip" "$logs/files"; } || { echo "check: the sample files cannot be made" >&2; exit 1; }
 
 note "host tests"
 host_tests
