@@ -230,26 +230,107 @@ int unlink(const char *path)
 	return file ? 0 : fail(ENOENT);
 }
 
+/* The new name takes the place of a file that has it. */
+static int rename_locked(const char *from, const char *to)
+{
+	struct file *file = file_find(from), *old = file_find(to);
+	char *name = file && file != old ? strdup(to) : NULL;
+
+	if (!file)
+		return fail(ENOENT);
+	if (file == old)
+		return 0;
+	if (!name)
+		return fail(ENOSPC);
+	if (old) {
+		free(old->name);
+		old->name = NULL;
+		file_drop(old);
+	}
+	free(file->name);
+	file->name = name;
+	return 0;
+}
+
+int rename(const char *from, const char *to)
+{
+	int result;
+
+	if (strlen(to) >= NAME_MAX_BYTES)
+		return fail(ENAMETOOLONG);
+	libsys_lock(&table_lock);
+	result = rename_locked(from, to);
+	libsys_unlock(&table_lock);
+	return result;
+}
+
+int ftruncate(int fd, off_t size)
+{
+	struct descriptor *d;
+	int result;
+
+	if (size < 0)
+		return fail(EINVAL);
+	libsys_lock(&table_lock);
+	d = descriptor_of(fd);
+	if (!d || (d->flags & O_ACCMODE) == O_RDONLY) {
+		result = fail(EBADF);
+	} else {
+		result = file_extend(d->file, (size_t)size);
+		if (result == 0)
+			d->file->size = (size_t)size;
+	}
+	libsys_unlock(&table_lock);
+	return result;
+}
+
+static void stat_of(const struct file *file, struct stat *st)
+{
+	*st = (struct stat){ .st_mode = S_IFREG | S_IRUSR | S_IWUSR, .st_nlink = file->name != NULL };
+	st->st_size = (off_t)file->size;
+}
+
 int fstat(int fd, struct stat *st)
 {
 	struct descriptor *d;
 
-	memset(st, 0, sizeof *st);
 	if (fd >= 0 && fd < CONSOLE_DESCRIPTORS) {
-		st->st_mode = S_IFCHR | S_IRUSR | S_IWUSR;
+		*st = (struct stat){ .st_mode = S_IFCHR | S_IRUSR | S_IWUSR, .st_nlink = 1 };
 		return 0;
 	}
 	libsys_lock(&table_lock);
 	d = descriptor_of(fd);
-	if (d) {
-		st->st_mode = S_IFREG | S_IRUSR | S_IWUSR;
-		st->st_size = (off_t)d->file->size;
-	}
+	if (d)
+		stat_of(d->file, st);
 	libsys_unlock(&table_lock);
 	return d ? 0 : fail(EBADF);
 }
 
+int stat(const char *restrict path, struct stat *restrict st)
+{
+	struct file *file;
+
+	libsys_lock(&table_lock);
+	file = file_find(path);
+	if (file)
+		stat_of(file, st);
+	libsys_unlock(&table_lock);
+	return file ? 0 : fail(ENOENT);
+}
+
+int access(const char *path, int mode)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return -1;
+	return mode & X_OK ? fail(EACCES) : 0;
+}
+
 int isatty(int fd)
 {
-	return fd >= 0 && fd < CONSOLE_DESCRIPTORS ? 1 : fail(ENOTTY);
+	if (fd >= 0 && fd < CONSOLE_DESCRIPTORS)
+		return 1;
+	errno = descriptor_of(fd) ? ENOTTY : EBADF;
+	return 0;
 }

@@ -51,3 +51,15 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 		*left = (struct timespec){ 0, 0 };
 	return 0;
 }
+
+int usleep(useconds_t us)
+{
+	libsys_sleep((sys_time_t)us * 1000);
+	return 0;
+}
+
+unsigned sleep(unsigned seconds)
+{
+	libsys_sleep(seconds * NS_PER_S);
+	return 0;
+}
