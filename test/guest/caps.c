@@ -138,6 +138,45 @@ static void place_old_generation(int how)
 	OKAY(place(how, ep, cnode, 3 | 1ull << 32, &out));
 }
 
+/* A CNode that is being laid out stands in its maker's slot already. A thread that wakes again and again meanwhile, and knows the
+ * name that it will have, finds it unfinished. */
+struct impatient { int how; sys_cap_t cnode, ep, ntfn; uint32_t priority; volatile bool stop, refused; volatile sys_status_t other; };
+
+static int64_t is_impatient(void *arg)
+{
+	struct impatient *me = arg;
+	sys_cap_t out;
+	uint64_t bits;
+
+	while (!me->stop) {
+		sys_status_t status = place(me->how, me->ep, me->cnode, SYS_SLOT_ANY, &out);
+		me->refused = me->refused || status == SYS_ERR_BAD_STATE;
+		if (status != SYS_ERR_BAD_STATE && status != SYS_ERR_BAD_CAP)
+			me->other = status;
+		sys_notification_wait(me->ntfn, &bits, sys_clock_get() + 30000);
+	}
+	return sys_thread_set_priority(SYS_CAP_THREAD, me->priority);
+}
+
+static void place_unfinished(int how)
+{
+	struct impatient other = {.how = how, .ep = new_endpoint(), .ntfn = new_notification(), .priority = own_priority()};
+	sys_cap_t thread = helper_prepare(is_impatient, &other, SYS_CAP_NULL, own_priority()), last = new_endpoint(), cnode;
+
+	fill_slots();
+	OKAY(sys_cap_delete(last));
+	other.cnode = last + (1ull << 32);              /* the only free slot */
+	OKAY(sys_thread_set_priority(SYS_CAP_THREAD, own_priority() - 1));
+	helper_go(thread);
+	OKAY(sys_cnode_create(ut, 1 << 16, &cnode));
+	other.stop = true;
+	OKAY(sys_notification_signal(other.ntfn, 1));
+	EQ(until_exited(thread), SYS_OK);
+	EQ(cnode, other.cnode);
+	CHECK(other.refused);
+	EQ(other.other, SYS_OK);
+}
+
 void guest_tables(void)
 {
 	static const char *const names[PLACERS] = {"cap_copy", "cap_mint", "cap_move"};
@@ -145,6 +184,7 @@ void guest_tables(void)
 		{":OUT_OF_RANGE past the end", place_out_of_range}, {":ALREADY_EXISTS a taken name", place_exists},
 		{":NO_SLOT a full CNode", place_no_slot}, {": slot 0 is no place", place_null},
 		{":INVALID_ARGS a generation that was", place_old_generation},
+		{":BAD_STATE a CNode that is being made", place_unfinished},
 	};
 	char name[96];
 

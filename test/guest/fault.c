@@ -172,7 +172,7 @@ TEST("a fault message waits for its receiver, and a kill takes it back")
 	EQ(thread_info(thread).exit_code, 5);
 }
 
-TEST("thread_set_fault_endpoint:OK before a start and of a running thread; NULL takes it away")
+TEST("thread_set_fault_endpoint:OK thread_set_fault_endpoint:BAD_STATE before a start and of a running thread; NULL takes it away")
 {
 	struct resumed resumed = {NOWHERE, 0};
 	sys_cap_t ep = new_endpoint(), reply = new_reply(), badged;

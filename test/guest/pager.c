@@ -484,6 +484,18 @@ TEST("pager_supply_pages:INVALID_ARGS parts of pages, a VMO that is not this pag
 	EQ(committed(), 0);
 }
 
+TEST("pager_supply_pages:BAD_ADDRESS no place for the result: nothing is supplied")
+{
+	sys_cap_t aux = new_vmo(PAGE);
+
+	begin();
+	put(aux, 0, 7);
+	REFUSED(SYS_ERR_BAD_ADDRESS, sys_pager_supply_pages(pager, vmo, 0, PAGE, aux, 0, NULL));
+	REFUSED(SYS_ERR_BAD_ADDRESS, sys_pager_supply_pages(pager, vmo, 0, PAGE, aux, 0, (uint64_t *)KERNEL_HALF));
+	EQ(get(aux, 0), 7);
+	EQ(committed(), 0);
+}
+
 TEST("pager_supply_pages:OUT_OF_RANGE of the VMO and of aux (SUPPLY-06)")
 {
 	sys_cap_t aux = new_vmo(4 * PAGE);

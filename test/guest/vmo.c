@@ -79,7 +79,7 @@ TEST("vmo_create:NOT_SUPPORTED options of a later issue")
 	EQ(vmo, 99);
 }
 
-TEST("vmo_create:OK costs no page, reads as zero, RESIZE with RESIZABLE only (CREATE-03, -04, -08 to -10)")
+TEST("vmo_create:OK vmo_info:OK costs no page, reads as zero, RESIZE with RESIZABLE only (CREATE-03, -04, -08 to -10)")
 {
 	sys_cap_t vmo = new_vmo(1 << 30), resizable = new_resizable(PAGE);
 	sys_vmo_info_t info = vmo_info(vmo);
