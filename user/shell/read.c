@@ -24,11 +24,12 @@ bool command_ls(int argc, char **argv)
 	return (status == SYS_ERR_NOT_FOUND && i > 0) || shell_complain(argv[0], "files", status);
 }
 
-/* Prints the first `limit` bytes, as far as there are so many. */
+/* Prints the first `limit` bytes, as far as there are so many; what follows on the console begins a new line. */
 static bool print_file(const char *who, const char *name, uint64_t limit)
 {
 	struct file file;
 	sys_status_t status = SYS_OK;
+	char last = '\n';
 
 	if (!shell_open(who, name, &file))
 		return false;
@@ -38,9 +39,13 @@ static bool print_file(const char *who, const char *name, uint64_t limit)
 		size_t n = limit - at < COPY_BYTES ? limit - at : COPY_BYTES;
 
 		status = sys_vmo_read(file.vmo, shell_buffer, at, n);
-		if (status == SYS_OK)
+		if (status == SYS_OK) {
 			fwrite(shell_buffer, 1, n, stdout);
+			last = shell_buffer[n - 1];
+		}
 	}
+	if (last != '\n')
+		printf("\n");
 	fflush(stdout);
 	sys_cap_delete(file.vmo);
 	return status == SYS_OK || shell_complain(who, name, status);
