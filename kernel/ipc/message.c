@@ -127,7 +127,7 @@ static void await_reply(struct thread *caller, struct reply *reply)
 static void put_fault(struct thread *faulter, struct thread *to)
 {
 	end_call(to);
-	put_registers(to, faulter->fault_badge, faulter->fault_label, header_make(faulter->fault_words, 0), faulter->fault_word);
+	put_registers(to, faulter->badge, faulter->fault_label, header_make(faulter->fault_words, 0), faulter->fault_word);
 }
 
 static void put_request(struct pager *p, struct thread *to)
@@ -277,6 +277,7 @@ static void queue_fault(struct thread *t)
 	t->state = SYS_THREAD_WAITING;
 	t->wait = WAIT_FAULT;
 	t->in_call = false;
+	t->badge = t->fault_badge;      /* it may be given another endpoint while it waits on this one */
 	t->waits_on = &t->fault_endpoint->senders;
 	t->queue.kind = QUEUE_THREAD;
 	pqueue_insert(t->waits_on, &t->queue, t->priority);
