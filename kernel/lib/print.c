@@ -87,6 +87,11 @@ static void put_signed(struct sink *s, const struct spec *spec, i64 value)
 	put_number(s, spec, value < 0 ? -(u64)value : (u64)value, 10, value < 0 ? "-" : "");
 }
 
+static u64 next_unsigned(const struct spec *spec, va_list *args)
+{
+	return spec->longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
+}
+
 /* One directive; `at` stands behind the per cent sign. False: not understood. */
 static bool directive(struct sink *s, const char **at, va_list *args)
 {
@@ -102,8 +107,8 @@ static bool directive(struct sink *s, const char **at, va_list *args)
 		return true;
 	}
 	case 'd': case 'i': put_signed(s, &spec, spec.longs ? va_arg(*args, long) : va_arg(*args, int)); return true;
-	case 'u': put_number(s, &spec, spec.longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned), 10, ""); return true;
-	case 'x': put_number(s, &spec, spec.longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned), 16, ""); return true;
+	case 'u': put_number(s, &spec, next_unsigned(&spec, args), 10, ""); return true;
+	case 'x': put_number(s, &spec, next_unsigned(&spec, args), 16, ""); return true;
 	case 'p': put_number(s, &spec, (u64)va_arg(*args, void *), 16, "0x"); return true;
 	default: return false;
 	}

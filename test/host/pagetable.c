@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pagetable.c: the x86-64 page tables, on the host, against a model that is a flat array of entries.
  *
- * The model covers a few windows of the address space, chosen so that they share tables at every level and touch both of its ends.
- * After each operation the entry concerned is compared; every now and then everything is: entries, the counts in the tables, the
- * frames that tables take, and that nothing was flushed that need not be.
+ * The model covers a few windows of the address space, chosen so that they share tables at every level and touch
+ * both of its ends. After each operation the entry concerned is compared; every now and then everything is: entries,
+ * the counts in the tables, the frames that tables take, and that nothing was flushed that need not be.
  */
 #include <string.h>
 #include "arch/arch.h"
@@ -54,7 +54,7 @@ static void entry_eq(struct pt_entry a, struct pt_entry b)
 	ck_assert_uint_eq(a.frame, b.flags ? b.frame : 0);
 }
 
-/* ---- a walk of its own through the tables, to count what pagetable.c counts --------------------------------------------- */
+/* ---- a walk of its own through the tables, to count what pagetable.c counts ---------------------------------- */
 static unsigned tables_seen, pages_seen;
 
 static unsigned count_table(paddr_t table, unsigned level)
@@ -90,10 +90,13 @@ static void check_all(void)
 	ck_assert_uint_eq(tables_seen + frees, FRAMES - 1);
 }
 
-/* ---- operations, on the tables and on the model ------------------------------------------------------------------------------ */
+/* ---- operations, on the tables and on the model -------------------------------------------------------------- */
 static void do_map(unsigned w, unsigned p)
 {
-	static const u32 kinds[] = { PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC, PT_READ | PT_WRITE | PT_DIRTY | PT_ACCESSED, PT_READ | PT_UNCACHED };
+	static const u32 kinds[] = {
+		PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC, PT_READ | PT_WRITE | PT_DIRTY | PT_ACCESSED,
+		PT_READ | PT_UNCACHED,
+	};
 	struct pt_entry new = { rnd(1ull << 40) << PAGE_SHIFT, kinds[rnd(5)] };
 	unsigned missing = pt_missing(root, va_of(w, p));
 	paddr_t tables[3];
@@ -218,7 +221,8 @@ START_TEST(random_operations)
 	for (unsigned w = 0; w < WINDOWS; w++)
 		for (unsigned half = 0; half < 2; half++) {
 			struct pt_freed freed;
-			pt_unmap(root, va_of(w, half * 512), MIN(va_of(w, half * 512 + 512), PT_USER_TOP), NULL, NULL, &freed);
+			vaddr_t va = va_of(w, half * 512);
+			pt_unmap(root, va, MIN(va + PT_SPAN, PT_USER_TOP), NULL, NULL, &freed);
 			for (unsigned i = 0; i < freed.count; i++)
 				table_put(freed.table[i]);
 		}

@@ -33,7 +33,8 @@ void host_machine_init(u64 frames)
 {
 	host_machine_end();
 	host_ram_size = frames * PAGE_SIZE_;
-	void *ram = mmap(NULL, host_ram_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *ram = mmap(NULL, host_ram_size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	ASSERT(ram != MAP_FAILED);
 	host_ram = ram;
 	mmu_kernel_root = HOST_RAM_BASE;

@@ -3,8 +3,8 @@
  *
  *   root[256]  physmap: all RAM, RW NX; pages of 1 GiB where they are whole and the CPU has them, else of 2 MiB. The
  *              image's own 2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
- *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped;
- *   last: the APIC.
+ *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped; the
+ *              last page: the APIC.
  *
  * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
  * The boot CPU alone; pages are global.
@@ -58,7 +58,8 @@ static void range_insert(struct boot_range *list, u32 *count, u64 base, u64 end)
 			lost = list[smallest];
 			range_drop(list, count, smallest);
 		}
-		kprintf("vellum: more than %u ranges of memory: the one at 0x%lx (%lu KiB) is left out\n", BOOT_RANGES, lost.base, lost.size >> 10);
+		kprintf("vellum: more than %u ranges of memory: the one at 0x%lx (%lu KiB) is left out\n", BOOT_RANGES,
+			lost.base, lost.size >> 10);
 		if (*count == BOOT_RANGES)
 			return;
 	}

@@ -76,7 +76,8 @@ static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *
 	if (e->name[0] == 0 || e->name[sizeof e->name - 1] != 0)
 		panic("bundle \"%s\" is broken: the name of entry %u", b->name, index);
 	if (!page_aligned(e->offset) || e->offset < end || e->offset > b->size || e->size > b->size - e->offset)
-		panic("bundle \"%s\" is broken: entry %u, \"%s\", has offset 0x%lx and size 0x%lx", b->name, index, e->name, e->offset, e->size);
+		panic("bundle \"%s\" is broken: entry %u, \"%s\", has offset 0x%lx and size 0x%lx", b->name, index,
+			e->name, e->offset, e->size);
 	struct boot_module *m = module_new();
 	*m = (struct boot_module){ .base = b->base + e->offset, .size = e->size };
 	memcpy(m->name, e->name, sizeof m->name);

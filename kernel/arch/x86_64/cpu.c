@@ -76,8 +76,8 @@ struct gate { u16 offset0, selector; u8 ist, type; u16 offset1; u32 offset2, res
 struct __attribute__((packed)) table_pointer { u16 limit; u64 base; };
 
 static struct gate idt[256] __attribute__((aligned(16)));
-extern u8 trap_stubs[], trap_stub_serial[], trap_stub_spurious_a[], trap_stub_spurious_b[], trap_stub_timer[], trap_stub_spurious[],
-	trap_stub_stray[], syscall_entry[];
+extern u8 syscall_entry[], trap_stubs[], trap_stub_serial[], trap_stub_spurious_a[], trap_stub_spurious_b[],
+	trap_stub_timer[], trap_stub_spurious[], trap_stub_stray[];
 
 static void gate_set(unsigned vector, const u8 *stub, unsigned ist, unsigned privilege)
 {
@@ -113,7 +113,8 @@ static void gdt_init(struct cpu *cpu)
 	cpu->gdt[SEL_KERNEL_DATA / 8] = 0x00cf93000000ffff;
 	cpu->gdt[SEL_USER_DATA / 8] = 0x00cff3000000ffff;
 	cpu->gdt[SEL_USER_CODE / 8] = 0x00affb000000ffff;
-	cpu->gdt[SEL_TSS / 8] = (sizeof cpu->tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
+	cpu->gdt[SEL_TSS / 8] = (sizeof cpu->tss - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+	cpu->gdt[SEL_TSS / 8] |= 0x89ull << 40;         /* present, available TSS */
 	cpu->gdt[SEL_TSS / 8 + 1] = tss >> 32;
 	struct table_pointer pointer = { sizeof cpu->gdt - 1, (u64)cpu->gdt };
 	__asm__ volatile ("lgdt %0" :: "m"(pointer));

@@ -15,7 +15,7 @@ struct tss {
 
 struct cpu {
 	struct cpu *self;
-	struct arch_context *current;           /* what rsp0, CR3 and the segment bases are set for; NULL: of nobody that is alive */
+	struct arch_context *current;           /* whom rsp0, CR3 and the segment bases are set for, or NULL */
 	u64 user_rsp;                           /* for the instant of syscall_entry */
 	u64 stack;                              /* top of the kernel stack */
 	struct arch_context *fpu_owner;         /* whose FPU state is in the registers; NULL: nobody's */
@@ -63,7 +63,7 @@ void backtrace_set_registers(const struct regs *r);
 /* The function that holds a code address, and its start; NULL: none. */
 const char *backtrace_symbol(u64 address, u64 *start);
 
-/* Makes a 8259, local APIC and clock; interrupts come when they are let in. */
+/* 8259 and local APIC; interrupts come when they are let in. */
 void interrupt_init(void);
 /* Notes what came, answers the interrupt controller. */
 void interrupt_note(u64 vector);

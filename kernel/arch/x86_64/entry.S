@@ -13,6 +13,7 @@
 #define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define TRAPS_WITH_ERROR 0x60227d00             /* a bit for each vector: 8, 10-14, 17, 21, 29, 30 */
 
 	.text
 
@@ -54,7 +55,7 @@ leave_current:
 	cmpq $VECTOR_SYSCALL, R_VECTOR(%rax)
 	jne leave_by_iret
 	movq R_RIP(%rax), %rcx
-	movq %rcx, %rdx                         /* sysret to a non-canonical address would fault in kernel mode on the user's stack */
+	movq %rcx, %rdx                         /* sysret to a non-canonical address faults in kernel mode */
 	shrq $47, %rdx
 	jnz leave_by_iret
 	movq R_RFLAGS(%rax), %r11
@@ -100,7 +101,7 @@ pop_registers:
 	addq $R_RIP - R_FS, %rsp
 	iretq
 
-bad_rip:                                        /* no address for a program to be at: its own general protection fault */
+bad_rip:                                        /* no address for a program: its own general protection fault */
 	movq %rax, %rdi
 	movl $13, %esi
 	xorl %edx, %edx
@@ -166,7 +167,7 @@ arch_leave:
 
 /* ---- traps --------------------------------------------------------------------------------------------------- */
 	.macro trap_stub vector, target=trap_common
-	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 && \vector != 29 && \vector != 30
+	.if !(\vector < 32 && (TRAPS_WITH_ERROR >> \vector) & 1)
 	pushq $0                                /* the CPU pushes no error code */
 	.endif
 	pushq $\vector
@@ -174,7 +175,8 @@ arch_leave:
 	.balign TRAP_STUB_SIZE
 	.endm
 
-	.globl trap_stubs, trap_stub_serial, trap_stub_spurious_a, trap_stub_spurious_b, trap_stub_timer, trap_stub_spurious, trap_stub_stray
+	.globl trap_stubs, trap_stub_serial, trap_stub_spurious_a, trap_stub_spurious_b
+	.globl trap_stub_timer, trap_stub_spurious, trap_stub_stray
 	.balign TRAP_STUB_SIZE
 trap_stubs:
 	.set vector, 0

@@ -59,7 +59,8 @@ void apic_init(void)
 /* ---- 8259 ---------------------------------------------------------------------------------------------------- */
 static void pic_init(void)
 {
-	static const u8 words[4][2] = {                 /* initialise, vector, wiring, 8086 mode: first and second chip */
+	/* Initialise, vector, wiring, 8086 mode: first and second chip. */
+	static const u8 words[4][2] = {
 		{ 0x11, 0x11 }, { VECTOR_PIC, VECTOR_PIC + 8 }, { 1 << 2, 2 }, { 1, 1 },
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {

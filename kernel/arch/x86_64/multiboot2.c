@@ -28,7 +28,7 @@ static void read_module(const struct multiboot_tag *tag)
 	size_t space = 0;
 	if (m->mod_end < m->mod_start)
 		panic("the boot loader's module %u ends before it starts", boot_info.modules);
-	/* GRUB passes what stands behind the file's name; others the whole line. Either way the last word names the module. */
+	/* GRUB passes what stands behind the file's name; others the whole line. The last word names the module. */
 	for (size_t i = 0; i < max && m->cmdline[i]; i++)
 		if (m->cmdline[i] == ' ')
 			space = i + 1;
@@ -62,8 +62,12 @@ static void read_tag(const struct multiboot_tag *tag)
 {
 	const char *text = (const char *)(tag + 1);
 	switch (tag->type) {
-	case MULTIBOOT_TAG_TYPE_CMDLINE: boot_copy_text(boot_info.cmdline, sizeof boot_info.cmdline, text, tail(tag, sizeof *tag)); break;
-	case MULTIBOOT_TAG_TYPE_BOOT_LOADER_NAME: boot_copy_text(boot_info.loader, sizeof boot_info.loader, text, tail(tag, sizeof *tag)); break;
+	case MULTIBOOT_TAG_TYPE_CMDLINE:
+		boot_copy_text(boot_info.cmdline, sizeof boot_info.cmdline, text, tail(tag, sizeof *tag));
+		break;
+	case MULTIBOOT_TAG_TYPE_BOOT_LOADER_NAME:
+		boot_copy_text(boot_info.loader, sizeof boot_info.loader, text, tail(tag, sizeof *tag));
+		break;
 	case MULTIBOOT_TAG_TYPE_MODULE: read_module(tag); break;
 	case MULTIBOOT_TAG_TYPE_MMAP: read_memory_map(tag, true); break;
 	case MULTIBOOT_TAG_TYPE_ACPI_OLD:

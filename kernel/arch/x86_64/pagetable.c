@@ -206,7 +206,7 @@ vaddr_t pt_next(paddr_t root, vaddr_t va, vaddr_t end)
 		walk(&way, root, va);
 		if (way.level == 1)
 			return va;
-		/* Nothing below this entry: on to the next of the same table. Few steps, since every table that exists leads to a leaf. */
+		/* Nothing below this entry: on to the next; few, since each table that exists leads to a leaf. */
 		u64 span = PAGE_SIZE_ << 9 * (way.level - 1);
 		va = (va & ~(span - 1)) + span;
 	}

@@ -29,8 +29,10 @@ static void read_memory_map(const struct pvh_info *info)
 	if (info->version < 1 || info->memory_entries == 0)
 		panic("the boot loader tells of no memory");
 	if (info->memory_entries > MAP_MAX || info->memory_map % 8)
-		panic("the boot loader's memory map is broken (0x%lx, %u entries)", info->memory_map, info->memory_entries);
-	const struct pvh_memory *map = boot_loader_memory(info->memory_map, info->memory_entries * sizeof *map, "memory map");
+		panic("the boot loader's memory map is broken (0x%lx, %u entries)", info->memory_map,
+			info->memory_entries);
+	const struct pvh_memory *map;
+	map = boot_loader_memory(info->memory_map, info->memory_entries * sizeof *map, "memory map");
 	for (u32 i = 0; i < info->memory_entries; i++)
 		if (map[i].type == PVH_RAM)
 			boot_add_ram(map[i].base, map[i].size);
@@ -45,10 +47,12 @@ static void read_modules(const struct pvh_info *info)
 		panic("the boot loader's list of %u modules is broken (0x%lx)", info->modules, info->module_list);
 	if (info->modules == 0)
 		return;
-	const struct pvh_module *list = boot_loader_memory(info->module_list, info->modules * sizeof *list, "list of modules");
+	const struct pvh_module *list;
+	list = boot_loader_memory(info->module_list, info->modules * sizeof *list, "list of modules");
 	for (u32 i = 0; i < info->modules; i++) {
 		if (list[i].size > PHYSMAP_SIZE || list[i].base > PHYSMAP_SIZE)
-			panic("the boot loader's module %u lies out of reach (0x%lx, %lu bytes)", i, list[i].base, list[i].size);
+			panic("the boot loader's module %u lies out of reach (0x%lx, %lu bytes)", i, list[i].base,
+				list[i].size);
 		boot_add_module(list[i].base, list[i].size, loader_text(list[i].cmdline), TEXT_MAX);
 	}
 }

@@ -16,7 +16,7 @@
 #define WINDOW       597u               /* PIT ticks: half a millisecond */
 #define TRIES        5u
 #define POLLS        1000000u
-#define AGREE        100u               /* a stated frequency counts when it is within a hundredth of the measured one */
+#define AGREE        100u               /* a stated frequency counts within a hundredth of the measured one */
 
 #define APIC_LVT_TIMER     0x320u
 #define APIC_TIMER_INITIAL 0x380u
@@ -145,7 +145,8 @@ static void program(i64 when)
 {
 	if (deadline_mode) {
 		/* A little late rather than early: rounding is down, and 0 would mean no alarm. */
-		write_msr(MSR_TSC_DEADLINE, when == INT64_MAX ? 0 : tsc_start + scale((u64)MAX(when, 0), ns_to_tsc) + 2);
+		u64 at = tsc_start + scale((u64)MAX(when, 0), ns_to_tsc) + 2;
+		write_msr(MSR_TSC_DEADLINE, when == INT64_MAX ? 0 : at);
 		return;
 	}
 	if (when == INT64_MAX) {

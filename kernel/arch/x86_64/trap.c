@@ -31,16 +31,19 @@ struct arch_context *trap_user(struct arch_context *c)
 
 /* ---- the kernel's own ---------------------------------------------------------------------------------------- */
 static const char *const trap_name[VECTOR_STUBS] = {
-	"division error", "debug trap", "non-maskable interrupt", "breakpoint", "overflow", "bound range exceeded", "invalid instruction",
-	"no FPU", "double fault", NULL, "invalid TSS", "segment not present", "stack segment fault", "general protection fault", "page fault",
-	NULL, "x87 exception", "alignment check", "machine check", "SIMD exception", "virtualization exception", "control protection fault",
+	"division error", "debug trap", "non-maskable interrupt", "breakpoint", "overflow", "bound range exceeded",
+	"invalid instruction", "no FPU", "double fault", NULL, "invalid TSS", "segment not present",
+	"stack segment fault", "general protection fault", "page fault", NULL, "x87 exception", "alignment check",
+	"machine check", "SIMD exception", "virtualization exception", "control protection fault",
 };
 
 /* UBSan's traps and __builtin_trap() are ud2 or ud1 instructions. */
 static bool is_trap_instruction(u64 rip)
 {
 	const u8 *code = (const u8 *)rip;
-	return code >= kernel_start && code + 1 < kernel_text_end && code[0] == 0x0f && (code[1] == 0x0b || code[1] == 0xb9);
+	if (code < kernel_start || code + 1 >= kernel_text_end)
+		return false;
+	return code[0] == 0x0f && (code[1] == 0x0b || code[1] == 0xb9);
 }
 
 static bool in_guard(u64 address)
@@ -63,7 +66,8 @@ noreturn void trap_fatal(struct regs *r)
 		panic("the kernel stack is full at %s+0x%lx", where, r->rip - start);
 	if (r->vector == VECTOR_PAGE_FAULT)
 		panic("no kernel %s of 0x%lx is allowed at %s+0x%lx (error 0x%lx)",
-			r->error & PF_FETCH ? "fetch" : r->error & PF_WRITE ? "write" : "read", address, where, r->rip - start, r->error);
+			r->error & PF_FETCH ? "fetch" : r->error & PF_WRITE ? "write" : "read", address, where,
+			r->rip - start, r->error);
 	if (r->vector == 6 && !(r->cs & 3) && is_trap_instruction(r->rip))
 		panic("undefined behaviour, or code that cannot be reached, at %s+0x%lx", where, r->rip - start);
 	panic("%s (vector %lu, error 0x%lx) at %s+0x%lx", name, r->vector, r->error, where, r->rip - start);
