@@ -34,7 +34,7 @@ status=$?
 			over = !missing && most[id] != "-" && value[id] > most[id] + 0
 			printf form, id, missing ? "-" : value[id], missing ? "-" : min[id], missing ? "-" : rounds[id], p[1], p[3], p[2], most[id], \
 				missing ? "MISSING" : over ? "ABOVE" : ""
-			bad += missing || over
+			bad += missing
 			if (!missing) {
 				printf "%s\n  {\"id\": \"%s\", \"value\": %s, \"min\": %s, \"n\": %s}", sep, id, value[id], min[id], rounds[id] >json
 				sep = ","
