@@ -7,6 +7,7 @@
 #include "lib/string.h"
 
 #define INDEX_BITS 9u
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
 #define FRAME_SLOT_BITS 6u
 
 /* A free slot's place on the free list. */
@@ -64,21 +65,23 @@ sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
 	c->frames = frames_for(slots);
 	c->levels = levels_for(slots);
 	if (c->levels)
-		c->root = frame_alloc_zeroed(FRAME_OBJECT);
+		c->root = phys_to_virt(frame_alloc_zeroed(FRAME_OBJECT));
+	if (c->levels < 2)
+		c->leaf = c->levels ? c->root : (struct slot **)&c->root;
 	*out = c;
 	return SYS_OK;
 }
 
-/* Where the frame with this slot is entered: a cell of the last index frame (made here if it is missing), or the root itself. */
-static paddr_t *leaf_cell(struct cnode *c, u32 index)
+/* Where the address of the frame with this slot stands: a cell of the last index frame (made here if it is missing), or the root itself. */
+static void **leaf_cell(struct cnode *c, u32 index)
 {
 	u32 leaf = index >> FRAME_SLOT_BITS;
-	paddr_t *cell = &c->root;
+	void **cell = &c->root;
 
 	for (int level = c->levels; level > 0; level--) {
 		if (!*cell)
-			*cell = frame_alloc_zeroed(FRAME_OBJECT);
-		cell = (paddr_t *)phys_to_virt(*cell) + (leaf >> ((level - 1) * INDEX_BITS) & ((1u << INDEX_BITS) - 1));
+			*cell = phys_to_virt(frame_alloc_zeroed(FRAME_OBJECT));
+		cell = (void **)*cell + (leaf >> ((level - 1) * INDEX_BITS) & INDEX_MASK);
 	}
 	return cell;
 }
@@ -86,16 +89,16 @@ static paddr_t *leaf_cell(struct cnode *c, u32 index)
 bool cnode_build_step(struct cnode *c)
 {
 	u32 first = c->built, end = MIN(c->slots, first + SLOTS_PER_FRAME);
-	paddr_t *cell;
 	struct slot *slot;
+	paddr_t frame;
 
 	if (first >= c->slots)
 		return true;
-	cell = leaf_cell(c, first);
-	*cell = frame_alloc_zeroed(FRAME_OBJECT);
-	frame_of(*cell)->list.owner = (u64)c;
-	frame_of(*cell)->list.next = first;
-	slot = phys_to_virt(*cell);
+	frame = frame_alloc_zeroed(FRAME_OBJECT);
+	frame_of(frame)->list.owner = (u64)c;
+	frame_of(frame)->list.next = first;
+	slot = phys_to_virt(frame);
+	*leaf_cell(c, first) = slot;
 	for (u32 i = first; i < end; i++, slot++)
 		if (i != 0)
 			list_append(&c->free, free_link(slot));
@@ -105,14 +108,14 @@ bool cnode_build_step(struct cnode *c)
 
 /* ---- finding --------------------------------------------------------------------------------------------------------------------------- */
 
-paddr_t cnode_deep(const struct cnode *c, u32 index)
+struct slot *cnode_deep(const struct cnode *c, u32 index)
 {
 	u32 leaf = index >> FRAME_SLOT_BITS;
-	paddr_t frame = c->root;
+	void *at = c->root;
 
 	for (int level = c->levels; level > 0; level--)
-		frame = ((paddr_t *)phys_to_virt(frame))[leaf >> ((level - 1) * INDEX_BITS) & ((1u << INDEX_BITS) - 1)];
-	return frame;
+		at = ((void **)at)[leaf >> ((level - 1) * INDEX_BITS) & INDEX_MASK];
+	return (struct slot *)at + index % SLOTS_PER_FRAME;
 }
 
 bool cnode_has_free(const struct cnode *c, u32 count)
@@ -245,10 +248,12 @@ bool slot_derived(const struct slot *s)
 
 /* ---- CSpaces ---------------------------------------------------------------------------------------------------------------------------- */
 
+struct cnode cnode_none = { .object = { .type = SYS_TYPE_CNODE, .refs = 1 }, .free = LIST_INIT(cnode_none.free), .threads = LIST_INIT(cnode_none.threads) };
+
 void cnode_set_cspace(struct thread *t, struct cnode *c)
 {
 	list_remove(&t->in_cspace);
-	t->cspace = c;
+	t->cspace = c ? c : &cnode_none;
 	if (c)
 		list_append(&c->threads, &t->in_cspace);
 }
@@ -259,8 +264,8 @@ void cnode_set_cspace(struct thread *t, struct cnode *c)
 static bool clear_last_frame(struct cnode *c)
 {
 	u32 first = (c->built - 1) & ~(SLOTS_PER_FRAME - 1);
-	paddr_t *cell = leaf_cell(c, first);
-	struct slot *slot = phys_to_virt(*cell);
+	void **cell = leaf_cell(c, first);
+	struct slot *slot = *cell;
 
 	for (u32 i = 0; first + i < c->built; i++) {
 		if (slot[i].object && cap_delete(&slot[i]) == VM_AGAIN)
@@ -268,21 +273,21 @@ static bool clear_last_frame(struct cnode *c)
 		if (first + i != 0)
 			list_remove(free_link(&slot[i]));
 	}
-	frame_free(*cell);
-	*cell = 0;
+	frame_free(virt_to_phys(slot));
+	*cell = NULL;
 	c->built = first;
 	return true;
 }
 
-static void free_index(paddr_t frame, int level)
+static void free_index(void *index, int level)
 {
-	paddr_t *cell = phys_to_virt(frame);
+	void **cell = index;
 
 	if (level > 1)
-		for (u32 i = 0; i < 1u << INDEX_BITS; i++)
+		for (u32 i = 0; i <= INDEX_MASK; i++)
 			if (cell[i])
-				frame_free(cell[i]);
-	frame_free(frame);
+				frame_free(virt_to_phys(cell[i]));
+	frame_free(virt_to_phys(index));
 }
 
 static bool cnode_reap(struct object *o)
@@ -299,7 +304,7 @@ static bool cnode_reap(struct object *o)
 	}
 	if (c->levels && c->root)
 		free_index(c->root, c->levels);
-	c->root = 0;
+	c->root = NULL;
 	account_uncharge(c->object.account, c->frames);
 	c->frames = 0;
 	return true;

@@ -8,7 +8,7 @@
 /* The slot of a capability that t may give away. */
 static sys_status_t grantable(const struct thread *t, sys_cap_t name, struct slot **out)
 {
-	struct slot *s = t->cspace && !object_dying(&t->cspace->object) ? cnode_lookup(t->cspace, name) : NULL;
+	struct slot *s = cnode_lookup(t->cspace, name);
 
 	if (!s)
 		return SYS_ERR_BAD_CAP;
@@ -45,7 +45,7 @@ static sys_status_t caps_move(struct thread *from, struct thread *to, u32 count)
 	status = caps_check(from, from->cap, count);
 	if (status != SYS_OK)
 		return status;
-	if (!to->cspace || object_dying(&to->cspace->object) || !cnode_has_free(to->cspace, count))
+	if (object_dying(&to->cspace->object) || !cnode_has_free(to->cspace, count))
 		return SYS_ERR_NO_SLOT;
 	for (u32 i = 0; i < count; i++) {
 		grantable(from, from->cap[i], &src[i]);

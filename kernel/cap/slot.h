@@ -45,11 +45,13 @@ struct cnode {
 	u32 slots, frames;              /* frames: all of its own, charged to its account */
 	u32 built;                      /* slots that are laid out so far; == slots when finished */
 	u8 levels;                      /* index frames on the way to a slot frame: 0 to 2 */
-	paddr_t root;
+	void *root;                     /* the topmost frame: of slots, of their addresses, or of addresses of such frames */
+	struct slot **leaf;             /* with up to one level: where the addresses of frames of slots stand; NULL with two */
 	struct list free;               /* by slot.open, see free_link() */
 	struct list threads;            /* whose CSpace it is */
 };
 extern const struct object_type cnode_type;
+extern struct cnode cnode_none;         /* the CSpace of threads that have none: nothing is in it */
 
 static inline sys_cap_t slot_name(u32 index, u32 generation) { return index | (u64)generation << 32; }
 u32 slot_index(const struct slot *s);
@@ -61,20 +63,16 @@ static inline sys_cap_t slot_cap(const struct slot *s) { return slot_name(slot_i
 /* INVALID_ARGS (not a power of two, out of bounds), NO_MEMORY, BAD_STATE. The CNode is charged whole, laid out by cnode_build_step. */
 sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out);
 bool cnode_build_step(struct cnode *c);                         /* one frame; true: finished */
-paddr_t cnode_deep(const struct cnode *c, u32 index);           /* the frame of a slot in a CNode of two levels */
+struct slot *cnode_deep(const struct cnode *c, u32 index);      /* for a CNode of two levels */
 
 /* NULL: past the end or not laid out. */
 static inline struct slot *cnode_slot(const struct cnode *c, u32 index)
 {
-	paddr_t frame = c->root;
-
 	if (unlikely(index >= c->built))
 		return NULL;
-	if (likely(c->levels == 1))
-		frame = ((paddr_t *)phys_to_virt(frame))[index / SLOTS_PER_FRAME];
-	else if (c->levels)
-		frame = cnode_deep(c, index);
-	return (struct slot *)phys_to_virt(frame) + index % SLOTS_PER_FRAME;
+	if (unlikely(!c->leaf))
+		return cnode_deep(c, index);
+	return c->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
 }
 
 /* The slot that this name names: NULL when there is none (BAD_CAP). */
@@ -82,7 +80,7 @@ static inline struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
 {
 	struct slot *s = cnode_slot(c, (u32)name);
 
-	if (unlikely(!s || !s->object || s->generation != name >> 32))
+	if (unlikely(!s) || unlikely(!s->object || s->generation != name >> 32))
 		return NULL;
 	return s;
 }
@@ -91,7 +89,7 @@ static inline struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
  * Changes nothing: slot_fill takes it. *generation: what the capability's name will carry. */
 sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out, u32 *generation);
 bool cnode_has_free(const struct cnode *c, u32 count);
-void cnode_set_cspace(struct thread *t, struct cnode *c);       /* NULL: none */
+void cnode_set_cspace(struct thread *t, struct cnode *c);       /* NULL: cnode_none */
 void cnode_check(const struct cnode *c);
 
 /* ---- capabilities ------------------------------------------------------------------------------------------------------------------ */

@@ -25,8 +25,13 @@ enum object_flags {
 };
 
 struct object {
-	u8 type;                        /* enum sys_type, or 0x80 and above: a part without this header (slab.h) */
-	u8 flags;
+	union {
+		struct {
+			u8 type;        /* enum sys_type, or 0x80 and above: a part without this header (slab.h) */
+			u8 flags;
+		};
+		u16 alive_as;           /* both at once: a type, where nothing is flagged */
+	};
 	u16 unused;
 	u32 caps;                       /* capabilities that name it, in slots */
 	u32 refs;                       /* strong references of other objects */

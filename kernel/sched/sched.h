@@ -35,8 +35,9 @@ static inline struct thread *sched_leave(struct thread *t)
 	return sched_next();
 }
 
-/* The running thread `from` waits from now on; `to`, which is ready and of no lower priority, runs at once and passes by the queues. */
-static inline void sched_switch(struct thread *from, struct thread *to)
+/* The running thread `from` waits from now on; `to`, which is ready and of no lower priority, runs at once and passes by the queues.
+ * Returns the time. */
+static inline u64 sched_switch(struct thread *from, struct thread *to)
 {
 	u64 now = arch_cycles();
 
@@ -47,6 +48,7 @@ static inline void sched_switch(struct thread *from, struct thread *to)
 	to->switches++;
 	cpu.current = to;
 	cpu.ticked = false;
+	return now;
 }
 
 void timer_arm(struct timer *t, i64 when);

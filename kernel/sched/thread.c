@@ -90,15 +90,13 @@ const struct object_type thread_type = {
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
 
-u64 thread_arrivals;
-
 sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call)
 {
 	DEBUG_ASSERT(t->state == SYS_THREAD_READY && t == cpu.current);
 	t->state = SYS_THREAD_WAITING;
 	t->wait = kind;
 	t->in_call = in_call;
-	t->arrival = thread_arrival();
+	t->arrival = arch_cycles();
 	if (in_call && !t->finish)
 		arch_context_restart_syscall(&t->context);
 	t->waits_on = queue;

@@ -37,9 +37,10 @@ struct thread {
 
 	/* scheduling */
 	u8 state;                       /* enum sys_thread_state but SUSPENDED and RUNNING, which are derived */
-	u8 priority;
+	u8 wait;                        /* enum wait_kind */
 	bool suspended;
 	bool finish;                    /* has a message to copy out before it runs */
+	u8 priority;
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
 	u64 cpu_time, since;            /* cycles; since: when it got the CPU */
 	u64 switches, faults, page_requests;
@@ -55,11 +56,10 @@ struct thread {
 	u64 fault_badge;
 
 	/* waiting */
-	u8 wait;                        /* enum wait_kind */
 	bool in_call;                   /* it waits inside a syscall, not an access */
 	struct pqueue_node queue;       /* on an endpoint's, notification's, pager's or the console's queue */
 	struct pqueue *waits_on;        /* that queue */
-	u64 arrival;                    /* when it began to wait, to compare two queues */
+	u64 arrival;                    /* when it began to wait (cycles), to compare two queues */
 	struct timer timer;
 	struct page_wait page;
 	unsigned retries;               /* how often the same fault or call was made again */
@@ -90,10 +90,6 @@ sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspen
 void thread_exit(struct thread *t, i64 code);
 void thread_set_priority(struct thread *t, u8 priority);
 void thread_info(const struct thread *t, sys_thread_info_t *out);
-
-/* Waits are numbered, to compare those on two queues. */
-extern u64 thread_arrivals;
-static inline u64 thread_arrival(void) { return thread_arrivals++; }
 
 /* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
 /* The running thread t waits from now on, for `kind`, on `queue` (NULL: on none), until `deadline`. In a call: the call will be made again when

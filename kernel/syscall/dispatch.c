@@ -63,7 +63,7 @@ static bool usable(const struct syscall *sc, const struct object *o)
 	return NAMED_WHEN_ENDED >> o->type & 1 || sc->handler == call_cap_delete;
 }
 
-static inline sys_status_t look_up(struct call *c, const struct syscall *sc)
+static inline __attribute__((always_inline)) sys_status_t look_up(struct call *c, const struct syscall *sc)
 {
 	const u64 *arg = &c->r->rdi;
 	const struct cnode *cspace = c->t->cspace;
@@ -76,9 +76,10 @@ static inline sys_status_t look_up(struct call *c, const struct syscall *sc)
 		c->slot[i] = NULL;
 		if (unlikely(name == SYS_CAP_NULL) && a->optional)
 			continue;
-		if (unlikely(!cspace || !(s = cnode_lookup(cspace, name))))
+		s = cnode_lookup(cspace, name);
+		if (unlikely(!s))
 			return SYS_ERR_BAD_CAP;
-		if (unlikely(object_dying(s->object)) && !usable(sc, s->object))
+		if (unlikely(s->object->flags) && !usable(sc, s->object))
 			return SYS_ERR_BAD_CAP;
 		if (unlikely(!(a->types >> s->object->type & 1)))
 			return SYS_ERR_WRONG_TYPE;
@@ -97,7 +98,7 @@ static inline sys_status_t look_up(struct call *c, const struct syscall *sc)
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------------------------- */
 
-__attribute__((noinline)) static int no_place(struct call *c, u64 number)
+__attribute__((noinline, cold)) static int no_place(struct call *c, u64 number)
 {
 	sys_status_t status;
 
@@ -157,28 +158,35 @@ __attribute__((noinline)) static void unfinished(struct thread *t, int status)
 	}
 }
 
-struct arch_context *kernel_syscall(struct arch_context *context)
+struct arch_context *syscall_ordinary(struct thread *t)
 {
-	struct thread *t = thread_of(context);
-	u64 number = context->regs.rax;
-	struct thread *next;
+	struct regs *r = &t->context.regs;
 	struct call c;
 	int status;
 
 	c.t = t;
-	c.r = &context->regs;
+	c.r = r;
 	counters.entries++;
-	if (number - FAST_FIRST <= FAST_LAST - FAST_FIRST && (next = fastpath(t, number)) != NULL)
-		return &next->context;
-	status = dispatch(&c, number);
+	status = dispatch(&c, r->rax);
 	if (likely(status <= 0 && status != SYS_ERR_SHOULD_WAIT)) {
-		context->regs.rax = (u64)(i64)status;
+		r->rax = (u64)(i64)status;
 		t->retries = 0;
 		t->progress = 0;
 	} else {
 		unfinished(t, status);
 	}
 	return &sched_leave(t)->context;
+}
+
+struct arch_context *kernel_syscall(struct arch_context *context)
+{
+	struct thread *t = thread_of(context);
+
+	if (context->regs.rax == NR_ipc_call)
+		return fast_call(t);
+	if (context->regs.rax == NR_ipc_reply_recv)
+		return fast_reply_recv(t);
+	return syscall_ordinary(t);
 }
 
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */

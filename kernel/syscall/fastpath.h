@@ -3,7 +3,8 @@
 #pragma once
 #include "syscall/call.h"
 
-enum { FAST_FIRST = NR_ipc_call, FAST_LAST = NR_ipc_reply_recv };
-
-/* Makes the call if all its conditions hold: the thread to leave into, with t waiting. NULL: nothing was done, take the ordinary way. */
-struct thread *fastpath(struct thread *t, u64 number);
+/* Make the call: in the short way if all its conditions hold, else in the ordinary one. The context to leave into. */
+struct arch_context *fast_call(struct thread *t);
+struct arch_context *fast_reply_recv(struct thread *t);
+/* dispatch.c: the ordinary way. */
+struct arch_context *syscall_ordinary(struct thread *t);
