@@ -92,7 +92,7 @@ static sys_cap_t faulting(helper_fn fn, void *arg, sys_cap_t *reply, sys_msg_t *
 	*reply = new_reply();
 	memset(msg, 0, sizeof(*msg));
 	sys_cap_t thread = helper_start_with(fn, arg, ep);
-	OKAY(sys_ipc_recv(ep, *reply, msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, *reply, msg, NULL, after(LIMIT)));
 	return thread;
 }
 
@@ -124,7 +124,7 @@ TEST("ipc_reply:OK to a fault whose cause is still there: it faults again")
 	sys_cap_t ep = new_endpoint(), reply = new_reply(), thread = helper_start_with(read_there, &resumed, ep);
 
 	for (int i = 0; i < 3; i++) {
-		OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(SECOND)));
+		OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(LIMIT)));
 		EQ(msg.label, SYS_FAULT_PAGE);
 		OKAY(sys_ipc_reply(reply, &empty));
 	}
@@ -183,7 +183,7 @@ TEST("thread_set_fault_endpoint:OK thread_set_fault_endpoint:BAD_STATE before a 
 	sys_cap_t thread = helper_prepare(read_there, &resumed, SYS_CAP_NULL, own_priority());
 	OKAY(sys_thread_set_fault_endpoint(thread, badged));
 	helper_go(thread);
-	OKAY(sys_ipc_recv(ep, reply, &msg, &badge, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, &badge, after(LIMIT)));
 	EQ(badge, 99);
 	EQ(msg.label, SYS_FAULT_PAGE);
 	OKAY(sys_thread_set_fault_endpoint(thread, SYS_CAP_NULL));

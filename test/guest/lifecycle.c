@@ -56,7 +56,7 @@ static void expect_request(uint64_t page)
 	sys_pager_request_t request = {.type = 9};
 	size_t actual = 0;
 
-	OKAY(sys_pager_recv(pager, &request, 1, &actual, after(SECOND)));
+	OKAY(sys_pager_recv(pager, &request, 1, &actual, after(LIMIT)));
 	EQ(request.type, 0);
 	EQ(request.offset, page * PAGE);
 }
@@ -233,7 +233,7 @@ TEST("a process runs, ends, and its code is read")
 	map_in_process(aux);
 	process_go(&process, reads_page, (void *)3);
 	int64_t code = 0;
-	OKAY(sys_process_wait(&process, &code, after(SECOND)));
+	OKAY(sys_process_wait(&process, &code, after(LIMIT)));
 	EQ(code, 103);
 	END();
 }
@@ -264,7 +264,7 @@ TEST("a client is ended while its call is held: the server's reply gives BAD_STA
 
 	begin(SYS_CAP_NULL);
 	process_go(&process, calls, NULL);
-	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(LIMIT)));
 	END();
 	STATUS(SYS_ERR_BAD_STATE, sys_ipc_reply(reply, &msg));
 	STATUS(SYS_ERR_TIMED_OUT, sys_ipc_recv(ep, reply, &msg, NULL, SYS_TIME_POLL));
@@ -277,7 +277,7 @@ TEST("a process is ended while its fault is held: the reply gives BAD_STATE")
 
 	begin(fault_ep);
 	process_go(&process, faults, NULL);
-	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	END();
 	msg = (sys_msg_t){0};
@@ -291,7 +291,7 @@ TEST("another process's fault comes as a message, and its end disturbs nobody")
 
 	begin(fault_ep);
 	process_go(&process, faults, NULL);
-	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.word[0], 8);
 	EQ(msg.word[1], SYS_ACCESS_READ);
 	EQ((int64_t)msg.word[3], SYS_ERR_NOT_FOUND);
@@ -370,7 +370,7 @@ TEST("a pager fails the range a process waits for: it gets a fault message with 
 	process_go(&process, reads_page, (void *)4);
 	expect_request(4);
 	OKAY(sys_pager_op_range(pager, SYS_PAGER_OP_FAIL, vmo, 0, PAGES * PAGE, SYS_ERR_IO_DATA_INTEGRITY));
-	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	EQ(msg.word[0], (uint64_t)child.at + 4 * PAGE);
 	EQ((int64_t)msg.word[3], SYS_ERR_IO_DATA_INTEGRITY);
@@ -421,7 +421,7 @@ static void pager_dies(enum death death, bool delivered)
 	EQ(until_exited(reads), SYS_ERR_BAD_STATE);
 	EQ(until_exited(commits_it), SYS_ERR_BAD_STATE);
 	sys_cap_t own_reply = new_reply();
-	OKAY(sys_ipc_recv(fault_ep, own_reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(fault_ep, own_reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	EQ(msg.word[0], (uint64_t)at + 5 * PAGE);
 	EQ((int64_t)msg.word[3], SYS_ERR_BAD_STATE);
@@ -488,7 +488,7 @@ TEST("a pager's process is ended with a request in hand: its client gets BAD_STA
 	begin(SYS_CAP_NULL);
 	process_give(&process, ut, GIVEN);
 	process_go(&process, paging_process, NULL);
-	OKAY(sys_ipc_recv(ep, SYS_CAP_NULL, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, SYS_CAP_NULL, &msg, NULL, after(LIMIT)));
 	EQ(msg.caps, 1);
 	backed = msg.cap[0];
 	sys_cap_t reader = helper_start(reads_dead, &backed);

@@ -61,7 +61,7 @@ static void expect(uint64_t offset, uint64_t pages, uint32_t access)
 	sys_pager_request_t request = {.type = 77};
 	size_t actual = 0;
 
-	OKAY(sys_pager_recv(pager, &request, 1, &actual, after(SECOND)));
+	OKAY(sys_pager_recv(pager, &request, 1, &actual, after(LIMIT)));
 	EQ(actual, 1);
 	EQ(request.type, 0);
 	EQ(request.key, KEY);
@@ -188,7 +188,7 @@ TEST("ipc_recv:OK a request comes as a message with the pager's badge, among oth
 	OKAY(sys_pager_create_vmo(pager, ut, 0, KEY, PAGES * PAGE, &vmo));
 	struct client client = {.act = VMO_READ, .vmo = vmo, .offset = PAGE, .len = 8};
 	sys_cap_t thread = client_start(&client), reply = new_reply();
-	OKAY(sys_ipc_recv(ep, reply, &msg, &badge, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, &badge, after(LIMIT)));
 	EQ(msg.label, SYS_PAGER_READ);
 	EQ(msg.words, 4);
 	EQ(msg.caps, 0);
@@ -598,7 +598,7 @@ TEST("pager_op_range:OK FAIL is a fault message's status")
 
 	expect(PAGE, 1, SYS_ACCESS_READ);
 	OKAY(sys_pager_op_range(pager, SYS_PAGER_OP_FAIL, vmo, 0, 4 * PAGE, SYS_ERR_IO));
-	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(fault_ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	EQ(msg.word[0], (uint64_t)at + PAGE);
 	EQ(msg.word[1], SYS_ACCESS_READ);

@@ -105,7 +105,7 @@ static int64_t run_part(int argc, const char *const *argv)
 	int64_t code = -77;
 
 	spawn(&process, argc, argv, NULL, SYS_CAP_NULL);
-	OKAY(sys_process_wait(&process, &code, after(10 * SECOND)));
+	OKAY(sys_process_wait(&process, &code, after(LIMIT)));
 	OKAY(sys_process_end(&process));
 	check_account(&before, ut, __LINE__);
 	return code;
@@ -147,11 +147,11 @@ TEST("sys_spawn: what is passed by name is found by name")
 
 	before = account(ut);
 	spawn(&process, 2, argv, &item, SYS_CAP_NULL);
-	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(10 * SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.word[0], 5);
 	msg.word[0] = 66;
 	OKAY(sys_ipc_reply(reply, &msg));
-	OKAY(sys_process_wait(&process, &code, after(10 * SECOND)));
+	OKAY(sys_process_wait(&process, &code, after(LIMIT)));
 	EQ(code, 66);
 	OKAY(sys_process_end(&process));
 	check_account(&before, ut, __LINE__);
@@ -167,7 +167,7 @@ TEST("sys_spawn: a child's fault is a message to its fault endpoint; sys_process
 	int64_t code = 5;
 
 	spawn(&process, 2, argv, NULL, ep);
-	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(10 * SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(msg.label, SYS_FAULT_PAGE);
 	EQ(msg.word[0], 10);
 	STATUS(SYS_ERR_TIMED_OUT, sys_process_wait(&process, &code, after(3 * MILLISECOND)));

@@ -193,6 +193,14 @@ TEST("cap_delete:OK the last capability of a thread kills it")
 
 /* ---- suspend ---- */
 
+struct growth { volatile uint64_t *counter; uint64_t from; };
+
+static bool has_grown(void *arg)
+{
+	const struct growth *growth = arg;
+	return *growth->counter > growth->from;
+}
+
 TEST("thread_suspend:OK thread_resume:OK a spinning thread stands still and goes on")
 {
 	volatile uint64_t counter = 0;
@@ -206,8 +214,7 @@ TEST("thread_suspend:OK thread_resume:OK a spinning thread stands still and goes
 	sleep_for(MILLISECOND);
 	EQ(counter, then);
 	OKAY(sys_thread_resume(thread));
-	sleep_for(MILLISECOND);
-	CHECK(counter > then);
+	CHECK(until(has_grown, &(struct growth){&counter, then}, LIMIT));
 }
 
 TEST("thread_resume:BAD_STATE a thread that is not suspended")
@@ -234,7 +241,7 @@ TEST("thread_suspend:OK a waiting thread leaves its list and comes back to it")
 	STATUS(SYS_ERR_TIMED_OUT, sys_ipc_send(job.ep, &msg, SYS_TIME_POLL));
 	EQ(job.status, 77);
 	OKAY(sys_thread_resume(thread));
-	OKAY(sys_ipc_send(job.ep, &msg, after(SECOND)));
+	OKAY(sys_ipc_send(job.ep, &msg, after(LIMIT)));
 	EQ(until_exited(thread), SYS_OK);
 	EQ(job.msg.label, 5);
 }
@@ -272,6 +279,14 @@ TEST("thread_suspend:OK a thread that is not started starts suspended")
 
 static volatile uint32_t order[8], order_count;
 
+/* Gives way to threads of lower priority. */
+static void sleep_until_noted(uint32_t count)
+{
+	for (int tries = 0; tries < 2000 && order_count < count; tries++)
+		sleep_for(MILLISECOND);
+	EQ(order_count, count);
+}
+
 static int64_t notes_itself(void *arg)
 {
 	order[order_count++] = (uint32_t)(uintptr_t)arg;
@@ -288,8 +303,7 @@ TEST("thread_set_priority:OK the highest runs first, equals in the order of thei
 	for (int i = 0; i < 5; i++)
 		helper_go(helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL, own - threads[i].below));
 	EQ(order_count, 0);                             /* they wait for us */
-	sleep_for(MILLISECOND);
-	EQ(order_count, 5);
+	sleep_until_noted(5);
 	for (int i = 0; i < 5; i++)
 		EQ(order[i], want[i]);
 }
@@ -310,7 +324,8 @@ TEST("thread_set_priority:OUT_OF_RANGE above one's own, above all")
 
 	raise.self = thread;
 	helper_go(thread);
-	sleep_for(MILLISECOND);
+	for (int tries = 0; tries < 2000 && thread_info(thread).state != SYS_THREAD_EXITED; tries++)
+		sleep_for(MILLISECOND);
 	EQ(until_exited(thread), SYS_ERR_OUT_OF_RANGE);
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_thread_set_priority(fresh, 256));
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_thread_set_priority(fresh, UINT32_MAX));
@@ -329,7 +344,7 @@ TEST("round robin: spinning equals share the processor")
 
 	for (int i = 0; i < SPINNERS; i++)
 		thread[i] = helper_start(spins, (void *)&counter[i]);
-	sleep_for(90 * MILLISECOND);
+	sleep_for(300 * MILLISECOND);
 	uint64_t least = UINT64_MAX, most = 0;
 	for (int i = 0; i < SPINNERS; i++) {
 		OKAY(sys_thread_suspend(thread[i]));
@@ -359,9 +374,10 @@ TEST("a woken thread of higher priority runs at once")
 
 	helper_go(thread);
 	EQ(low.step, 0);
-	OKAY(sys_notification_wait(low.ntfn, &bits, after(SECOND)));
+	OKAY(sys_notification_wait(low.ntfn, &bits, after(LIMIT)));
 	EQ(low.step, 1);
-	sleep_for(MILLISECOND);
+	for (int tries = 0; tries < 2000 && low.step == 1; tries++)
+		sleep_for(MILLISECOND);
 	EQ(low.step, 2);
 }
 
@@ -370,14 +386,16 @@ TEST("a deadline ends a wait although a thread of lower priority spins")
 	volatile uint64_t counter = 0;
 	sys_cap_t thread = helper_prepare(spins, (void *)&counter, SYS_CAP_NULL, own_priority() - 1);
 
+	bool spun = false;
 	helper_go(thread);
 	for (int i = 1; i <= 5; i++) {
 		sys_time_t end = after(i * 300000);
 		uint64_t then = counter;
 		sleep_for(i * 300000);
-		CHECK(sys_clock_get() >= end && sys_clock_get() < end + 20 * MILLISECOND);
-		CHECK(counter > then);
+		CHECK(sys_clock_get() >= end && sys_clock_get() < end + SECOND);
+		spun = spun || counter > then;
 	}
+	CHECK(spun);
 }
 
 static int64_t turns(void *arg)
@@ -398,8 +416,7 @@ TEST("thread_yield:OK equals take turns")
 	order_count = 0;
 	helper_go(helper_prepare(turns, (void *)1, SYS_CAP_NULL, low));
 	helper_go(helper_prepare(turns, (void *)2, SYS_CAP_NULL, low));
-	sleep_for(2 * MILLISECOND);
-	EQ(order_count, 6);
+	sleep_until_noted(6);
 	for (int i = 0; i < 6; i++)
 		EQ(order[i], want[i]);
 }
@@ -452,7 +469,7 @@ TEST("clock_get:OK never goes back, and sleeping takes as long as asked")
 	sys_time_t start = sys_clock_get();
 	sleep_for(10 * MILLISECOND);
 	CHECK(sys_clock_get() - start >= 10 * MILLISECOND);
-	CHECK(sys_clock_get() - start < 500 * MILLISECOND);
+	CHECK(sys_clock_get() - start < 2 * SECOND);
 }
 
 /* ---- registers of the floating-point unit ---- */

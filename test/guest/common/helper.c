@@ -111,7 +111,7 @@ void until_state(sys_cap_t thread, uint32_t state)
 {
 	struct awaited awaited = {thread, state};
 
-	if (!until(in_state, &awaited, SECOND))
+	if (!until(in_state, &awaited, LIMIT))
 		FAIL("a thread is in state %u and not in state %u", thread_info(thread).state, state);
 }
 
@@ -154,7 +154,7 @@ struct fault fault_run(helper_fn fn, void *arg)
 
 	OKAY(sys_cap_mint(ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHT_SEND, 4711, &badged));
 	sys_cap_t thread = helper_start_with(probe_run, &probe, badged);
-	OKAY(sys_ipc_recv(ep, reply, &msg, &fault.badge, after(SECOND)));
+	OKAY(sys_ipc_recv(ep, reply, &msg, &fault.badge, after(LIMIT)));
 	if (msg.label != PROBE_DONE) {
 		fault.label = msg.label;
 		fault.words = msg.words;

@@ -18,7 +18,7 @@ void helper_entry(void);                                /* the first instruction
 void helper_reset(void);                                        /* all stacks are free again */
 
 sys_thread_info_t thread_info(sys_cap_t thread);
-/* Lets others run until the thread is in this state; fails the test after a second. */
+/* Lets others run until the thread is in this state; fails the test when it takes too long. */
 void until_state(sys_cap_t thread, uint32_t state);
 void until_waiting(sys_cap_t thread);
 int64_t until_exited(sys_cap_t thread);                         /* the exit code */

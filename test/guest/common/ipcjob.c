@@ -70,7 +70,7 @@ sys_cap_t job_held_call(struct ipc_job *job, sys_cap_t *thread)
 	if (job->ep == SYS_CAP_NULL)
 		job->ep = new_endpoint();
 	*thread = job_start(job);
-	OKAY(sys_ipc_recv(job->ep, reply, &msg, NULL, after(SECOND)));
+	OKAY(sys_ipc_recv(job->ep, reply, &msg, NULL, after(LIMIT)));
 	EQ(thread_info(*thread).state, SYS_THREAD_WAITING);
 	return reply;
 }
