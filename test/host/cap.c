@@ -79,7 +79,7 @@ START_TEST(cnode_sizes)
 		ck_assert_uint_eq(steps, (right[i].slots + 63) / 64);
 		ck_assert_uint_eq(frame_count_free(), free - right[i].frames - 1);
 		object_end(&c->object);
-		reap_all();
+		kernel_reap();
 		ck_assert(root->used == used && frame_count_free() == free);
 		kernel_check();
 	}
@@ -122,7 +122,7 @@ START_TEST(cnode_unfinished)
 				cnode_build_step(c);
 			ck_assert(c->built == MIN(steps * 64, slots) && !cnode_slot(c, c->built));
 			object_end(&c->object);
-			reap_all();
+			kernel_reap();
 			ck_assert(root->used == used && frame_count_free() == free);
 		}
 	kernel_check();
@@ -146,7 +146,7 @@ START_TEST(cnode_without_memory)
 		ck_assert_uint_le(n, 2);
 	}
 	object_end(&c->object);
-	reap_all();
+	kernel_reap();
 	for (u64 frames = 1; frames <= 66; frames++) {
 		struct account *small = account_new(a, frames);
 		ck_assert_int_eq(cnode_create(small, 4096, &c), frames < 66 ? SYS_ERR_NO_MEMORY : SYS_OK);
@@ -154,7 +154,7 @@ START_TEST(cnode_without_memory)
 		small->closed = true;
 		ck_assert_int_eq(cnode_create(small, 16, &c), SYS_ERR_BAD_STATE);
 		object_end(&small->object);
-		reap_all();
+		kernel_reap();
 	}
 	ck_assert(a->used == used && frame_count_free() == free);
 	check();
@@ -247,7 +247,7 @@ START_TEST(generations)
 	cs = cnode_new(root, 64);
 	ck_assert_int_eq(cap_move(top, cs, SYS_SLOT_ANY, &top), SYS_OK);
 	object_end(&c->object);
-	reap_all();
+	kernel_reap();
 	check();
 }
 END_TEST
@@ -334,7 +334,7 @@ START_TEST(delete_inner)
 	ck_assert(object_dying(o));                                     /* the last one */
 	ck_assert_int_eq(cap_delete(s[3]), SYS_OK);
 	expect_shape("1()");
-	reap_all();
+	kernel_reap();
 	ck_assert_uint_eq(a->used, 0);
 	check();
 }
@@ -408,10 +408,10 @@ START_TEST(receive_rights)
 	ck_assert(e->object.extra == 1 && !object_dying(&e->object));
 	ck_assert_int_eq(cap_delete(out), SYS_OK);
 	ck_assert(object_dying(&e->object) && e->object.caps == 1 && send->badge == 42);
-	reap_all();
+	kernel_reap();
 	ck_assert_uint_eq(a->used, 1);
 	ck_assert_int_eq(cap_delete(send), SYS_OK);
-	reap_all();
+	kernel_reap();
 	ck_assert_uint_eq(a->used, 0);
 	check();
 }

@@ -43,7 +43,7 @@ static void check(void)
 static void drop(struct slot *cap)
 {
 	ck_assert_int_eq(delete_all(cap), SYS_OK);
-	reap_all();
+	kernel_reap();
 }
 
 static u64 word_of(struct actor *x) { return x->t->context.regs.r12; }
@@ -460,7 +460,7 @@ START_TEST(fault_unanswered)
 	object_ref(&e->object);
 	ck_assert_int_eq(delete_all(e_cap), SYS_OK);
 	ck_assert_int_eq(actor_fault(x[4], 1, SYS_ERR_IO), GONE);
-	reap_all();
+	kernel_reap();
 	ck_assert(actor_goes_on(x[3]) == GONE && x[3]->t->exit_code == SYS_ERR_IO && x[4]->t->exit_code == SYS_ERR_IO);
 	check();
 }

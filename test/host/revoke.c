@@ -52,7 +52,7 @@ START_TEST(revoke_below)
 	ck_assert_int_eq(cap_revoke(s), SYS_OK);                        /* nothing is below */
 	ck_assert_int_eq(cap_revoke(top), SYS_OK);
 	ck_assert(!s->object && !beside->object);
-	reap_all();
+	kernel_reap();
 	expect_empty();
 }
 END_TEST
@@ -135,7 +135,7 @@ START_TEST(meeting_a_revoke)
 	ck_assert_int_eq(delete_all(s), SYS_OK);
 	ck_assert(!slot_derived(top) && object_dying(o));
 	host_preempt_every(0);
-	reap_all();
+	kernel_reap();
 	expect_empty();
 }
 END_TEST
@@ -200,7 +200,7 @@ START_TEST(cnode_ends)
 	ck_assert_int_eq(cap_delete(named), SYS_OK);
 	ck_assert(object_dying(&c->object) && inside->object && x->t->cspace == c);
 	host_preempt_every(1);
-	reap_all();
+	kernel_reap();
 	ck_assert(x->t->cspace == NULL && y->t->cspace == NULL && x->t->state == SYS_THREAD_READY);
 	ck_assert(s->object->caps == 201 && below->object == s->object && !object_dying(lost));
 	ck_assert(deriv_at(below->open.prev) && lost->caps == 1);
@@ -228,7 +228,7 @@ START_TEST(cnode_in_itself)
 			ck_assert_int_eq(cap_delete(s), SYS_OK);
 		} else if (way == 1) {
 			ck_assert_int_eq(cap_delete(s), SYS_OK);
-			reap_all();
+			kernel_reap();
 			ck_assert(c->object.caps == 2 && !object_dying(&c->object));
 			ck_assert_int_eq(revoke_all(top), SYS_OK);
 		} else {
@@ -236,7 +236,7 @@ START_TEST(cnode_in_itself)
 			check();
 			ck_assert_int_eq(revoke_all(top), SYS_OK);
 		}
-		reap_all();
+		kernel_reap();
 		expect_empty();
 	}
 }
@@ -258,7 +258,7 @@ START_TEST(cnode_chain)
 	ck_assert_int_eq(cap_delete(first), SYS_OK);
 	ck_assert(object_dying(&node[0]->object) && !object_dying(&node[1]->object));
 	host_preempt_every(1);
-	reap_all();
+	kernel_reap();
 	ck_assert_uint_ge(restarts, 1000);
 	expect_empty();
 }
@@ -276,12 +276,12 @@ START_TEST(cnode_ring)
 	cap_copy(e, s);
 	cap_copy(e, t);
 	ck_assert_int_eq(cap_delete(u), SYS_OK);
-	reap_all();
+	kernel_reap();
 	ck_assert(c->object.caps == 2 && d->object.caps == 2 && e->object.caps == 2);
 	check();
 	host_preempt_every(2);
 	ck_assert_int_eq(revoke_all(top), SYS_OK);
-	reap_all();
+	kernel_reap();
 	expect_empty();
 }
 END_TEST
@@ -344,7 +344,7 @@ START_TEST(account_under_revoke)
 	struct object *o = object_new(a, SYS_TYPE_NOTIFICATION);
 	struct slot *kept = cap_put(cs, o, top, SLOT_FIRST);
 	ck_assert_int_eq(revoke_all(copy), SYS_OK);
-	reap_all();
+	kernel_reap();
 	ck_assert(kept->object == o && copy->object && a->used > 0 && !a->closed);      /* what is not named stays with the account */
 	for (unsigned i = 0; i < 50; i++)
 		cap_copy(cs, kept);
@@ -371,7 +371,7 @@ START_TEST(delete_account)
 		ck_assert(copy->object == &child->object && !child->closed);
 		host_preempt_every(preempt);
 		ck_assert_int_eq(delete_all(copy), SYS_OK);
-		reap_all();
+		kernel_reap();
 		actors_forget();
 		expect_empty();
 		host_preempt_every(0);
@@ -424,7 +424,7 @@ START_TEST(account_in_itself)
 	sys_status_t status = revoke_all(out);
 	ck_assert(status == SYS_OK || status == SYS_ERR_BAD_CAP);
 	host_preempt_every(0);
-	reap_all();
+	kernel_reap();
 	actors_forget();
 	ck_assert_int_eq(revoke_all(top), SYS_OK);
 	expect_empty();

@@ -111,7 +111,7 @@ static sys_status_t again(sys_status_t (*call)(struct slot *), struct slot *s)
 sys_status_t revoke_all(struct slot *s) { return again(cap_revoke, s); }
 sys_status_t delete_all(struct slot *s) { return again(cap_delete, s); }
 
-void reap_all(void)
+void kernel_reap(void)
 {
 	while (!object_reap(NULL))
 		restarts++;

@@ -29,4 +29,4 @@ sys_rights_t all_rights(enum sys_type type);
 extern u64 restarts;
 sys_status_t revoke_all(struct slot *s);
 sys_status_t delete_all(struct slot *s);
-void reap_all(void);
+void kernel_reap(void);
