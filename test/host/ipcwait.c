@@ -166,7 +166,7 @@ START_TEST(kill_waiting)
 	start();
 	ck_assert_int_eq(actor_send(s, e, 0, 1000), BLOCKED);
 	thread_exit(s->t, 7);
-	ck_assert(pqueue_empty(&e->senders) && s->t->exit_code == 7 && !s->t->space && !s->t->cspace && actor_goes_on(s) == GONE);
+	ck_assert(pqueue_empty(&e->senders) && s->t->exit_code == 7 && !s->t->space && s->t->cspace == &cnode_none && actor_goes_on(s) == GONE);
 	check();
 	ck_assert_int_eq(actor_recv(t, e, r, 1000), BLOCKED);
 	thread_exit(t->t, 8);

@@ -201,7 +201,7 @@ START_TEST(cnode_ends)
 	ck_assert(object_dying(&c->object) && inside->object && x->t->cspace == c);
 	host_preempt_every(1);
 	kernel_reap();
-	ck_assert(x->t->cspace == NULL && y->t->cspace == NULL && x->t->state == SYS_THREAD_READY);
+	ck_assert(x->t->cspace == &cnode_none && y->t->cspace == &cnode_none && x->t->state == SYS_THREAD_READY);
 	ck_assert(s->object->caps == 201 && below->object == s->object && !object_dying(lost));
 	ck_assert(deriv_at(below->open.prev) && lost->caps == 1);
 	object_uncap(lost);
