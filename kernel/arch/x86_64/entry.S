@@ -18,7 +18,7 @@
 	.text
 
 /* ---- syscall ------------------------------------------------------------------------------------------------- */
-	.globl syscall_entry, leave
+	.globl syscall_entry
 	.balign 64
 syscall_entry:                                  /* rcx: user's rip, r11: its rflags; the flags are clean (MSR_FMASK) */
 	swapgs
