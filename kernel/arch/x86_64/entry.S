@@ -167,7 +167,7 @@ arch_leave:
 
 /* ---- traps --------------------------------------------------------------------------------------------------- */
 	.macro trap_stub vector, target=trap_common
-	.if !(\vector < 32 && (TRAPS_WITH_ERROR >> \vector) & 1)
+	.if \vector >= 32 || ((TRAPS_WITH_ERROR >> (\vector & 31)) & 1) == 0
 	pushq $0                                /* the CPU pushes no error code */
 	.endif
 	pushq $\vector
