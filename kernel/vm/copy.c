@@ -16,13 +16,10 @@
 static u32 need_of(unsigned access) { return access & SYS_ACCESS_WRITE ? PT_READ | PT_WRITE : PT_READ; }
 
 /* What a failed fault means to a call. */
-static sys_status_t copy_status(sys_status_t status, struct page_wait *w)
+static sys_status_t copy_status(sys_status_t status)
 {
 	switch (status) {
-	case SYS_ERR_SHOULD_WAIT:
-		w->space = NULL;                /* a call waits, not an access */
-		return status;
-	case SYS_OK: case VM_AGAIN: case SYS_ERR_TIMED_OUT:
+	case SYS_OK: case VM_AGAIN: case SYS_ERR_SHOULD_WAIT: case SYS_ERR_TIMED_OUT:
 		return status;
 	default:
 		return SYS_ERR_BAD_ADDRESS;
@@ -46,7 +43,7 @@ sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len,
 	*out = reach_now(s, va, access);
 	if (likely(*out))
 		return SYS_OK;
-	sys_status_t status = copy_status(vm_fault(s, va, access, retries, w), w);
+	sys_status_t status = copy_status(vm_fault(s, va, access, retries, w));
 	if (status != SYS_OK)
 		return status;
 	*out = reach_now(s, va, access);
@@ -109,9 +106,8 @@ static sys_status_t transfer_piece(const struct transfer *t, vaddr_t buf, u64 po
 		sys_status_t status = space_reach(t->s, buf, access, &n, t->retries, t->w, &user);
 		if (status != SYS_OK)
 			return status;
+		t->w->space = NULL;
 		status = cursor_require(t->v, pos >> PAGE_SHIFT, t->write, pages, t->retries, t->w, &ref);
-		if (status == SYS_ERR_SHOULD_WAIT)
-			t->w->space = NULL;
 		if (status != SYS_OK)
 			return status;
 		user = reach_now(t->s, buf, access);

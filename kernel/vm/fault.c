@@ -30,7 +30,7 @@ static sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, unsigned 
 		return SYS_ERR_ACCESS_DENIED;
 	if (unlikely(object_dying(&m->vmo->object)))
 		return SYS_ERR_BAD_STATE;
-	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE) && mapping_page(m, va) >= page_up(m->vmo->stream_size) >> PAGE_SHIFT)
+	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE) && va >= mapping_stream_end(m))
 		return SYS_ERR_OUT_OF_RANGE;
 	return SYS_OK;
 }
@@ -50,17 +50,17 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 		return status;
 	struct vmo *v = m->vmo;
 	u64 page = mapping_page(m, va);
-	if (unlikely(v->closing.end || v->closing.write) && !mapping_help_close(v, page, write))
-		return VM_AGAIN;
+	w->space = s;
+	w->va = va;
 	v->replacing = m;
 	status = cursor_require(v, page, write, 1, retries, w, &ref);
 	v->replacing = NULL;
-	if (status != SYS_OK) {
-		if (status == SYS_ERR_SHOULD_WAIT) {
-			w->space = s;
-			w->va = va;
-		}
+	if (status != SYS_OK)
 		return status;
+	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end itself: so help comes after it. */
+	if (unlikely(v->closing.end || v->closing.write) && !mapping_help_close(v, page, write)) {
+		space_unmap_span(s, va, va + PAGE_SIZE_);       /* the cursor relied on its being replaced */
+		return VM_AGAIN;
 	}
 	fault_enter(s, m, va, &ref);
 	space_enter_present(s, m, va + PAGE_SIZE_, MIN(va + FAULT_NEIGHBOURS * PAGE_SIZE_, span_end(va)));

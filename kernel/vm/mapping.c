@@ -13,11 +13,13 @@
 #include "lib/assert.h"
 #include "mem/account.h"
 #include "mem/slab.h"
+#include "vm/source.h"
 #include "vm/space.h"
 
 #define CHANGES_STEP 256u               /* change points that one step drops or moves */
 #define CLOSE_STEP   512u               /* work of one closing step, in pages; looking at a mapping counts as CLOSE_VISIT */
 #define CLOSE_VISIT  16u
+#define WAKE_STEP    32u                /* waiters that one step wakes */
 
 static struct mapping *of(const struct avl_node *n) { return container_of(n, struct mapping, node); }
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
@@ -209,6 +211,17 @@ static void end_at(struct mapping *m, vaddr_t va)
 	region_changed(&m->region);
 }
 
+/* Who waits for a page that it would see in [lo, hi) of m finds out that this goes. False: there may be more of them. */
+static bool wake_waiters(struct mapping *m, vaddr_t lo, vaddr_t hi)
+{
+	struct source *source = m->vmo->source;
+
+	for (unsigned i = 0; source && i < WAKE_STEP; i++)
+		if (source_unmap_step(source, mapping_page(m, lo), mapping_page(m, hi - 1) + 1, space_of(m), lo, hi))
+			return true;
+	return !source;
+}
+
 static sys_status_t cut_front(struct mapping *m, vaddr_t hi)
 {
 	struct space *s = space_of(m);
@@ -219,6 +232,8 @@ static sys_status_t cut_front(struct mapping *m, vaddr_t hi)
 		space_unmap_span(s, va, end);
 		va = end;
 	}
+	if (!wake_waiters(m, m->region.base, va))
+		return VM_AGAIN;
 	va = drop_front_changes(m, va);
 	if (va == mapping_end_va(m))
 		mapping_gone(m);
@@ -251,6 +266,8 @@ static sys_status_t cut_tail(struct mapping *m, vaddr_t lo)
 		last_span(s->root, &va, &end);
 		space_unmap_span(s, va, end);
 	}
+	if (!wake_waiters(m, va, mapping_end_va(m)))
+		return VM_AGAIN;
 	va = drop_tail_changes(m, va);
 	end_at(m, va);
 	return va == lo ? SYS_OK : VM_AGAIN;
@@ -483,8 +500,10 @@ void mapping_check_entry(const struct mapping *m, vaddr_t va, struct pt_entry e)
 	u32 perm = mapping_perm(m, va, &until);
 
 	ASSERT(perm && !(e.flags & (PT_WRITE | PT_EXEC) & ~perm));
-	ASSERT(cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame == e.frame);
 	ASSERT(frame_of(e.frame)->kind == FRAME_PAGE && frame_of(e.frame)->page.mapped > 0);
+	if (object_dying(&m->vmo->object))      /* it gives nothing any more, but keeps its pages until its mappings are gone */
+		return;
+	ASSERT(cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame == e.frame);
 	if (e.flags & PT_WRITE)
 		ASSERT(ref.writable && list_on(&m->writable) && m->write_low <= va && va < m->write_high);
 }

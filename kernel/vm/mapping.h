@@ -32,6 +32,13 @@ static inline vaddr_t mapping_end_va(const struct mapping *m) { return m->region
 /* The object's page that va shows. */
 static inline u64 mapping_page(const struct mapping *m, vaddr_t va) { return (m->vmo_offset + (va - m->region.base)) >> PAGE_SHIFT; }
 
+/* Where accesses end for a mapping with FAULT_BEYOND_STREAM_SIZE. */
+static inline vaddr_t mapping_stream_end(const struct mapping *m)
+{
+	u64 end = page_up(m->vmo->stream_size);
+	return end <= m->vmo_offset ? m->region.base : m->region.base + MIN(end - m->vmo_offset, m->region.size);
+}
+
 u32 mapping_perm_slow(const struct mapping *m, vaddr_t va, vaddr_t *until);
 /* PERM_* at va, and how far they hold. */
 static inline u32 mapping_perm(const struct mapping *m, vaddr_t va, vaddr_t *until)
@@ -56,7 +63,7 @@ void mapping_change_remove(struct mapping *m, struct range_change *c);   /* and 
 sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 perm);
 /* A writable entry for the pages of [va, end) is about to be made. */
 void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end);
-/* The VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it does not stand any more. */
+/* If the VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it does not forbid it any more. */
 bool mapping_help_close(struct vmo *v, u64 page, bool write);
 
 /* ---- for vmo.c ------------------------------------------------------------------------------------------------------------------ */

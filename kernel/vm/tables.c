@@ -144,6 +144,8 @@ void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t
 	u32 perm = mapping_perm(m, va, &until);
 
 	end = MIN(MIN(end, until), span_end(va));
+	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE))
+		end = MIN(end, mapping_stream_end(m));
 	if (!perm || v->closing.end)
 		return;
 	for (; va < end && !pt_query(s->root, va).flags && cursor_peek(v, mapping_page(m, va), &ref) && ref.frame != zero_page; va += PAGE_SIZE_) {

@@ -187,6 +187,8 @@ static void map_present(struct mapping *m)
 
 	if (!mapping_perm(m, m->region.base, &until) || m->vmo->closing.end)
 		return;
+	if (m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE)
+		end = MIN(end, mapping_stream_end(m));
 	for (vaddr_t va = m->region.base; va < end && !arch_preempt_poll(); va += FAULT_NEIGHBOURS * PAGE_SIZE_)
 		for (vaddr_t at = va, stop = MIN(end, va + FAULT_NEIGHBOURS * PAGE_SIZE_); at < stop; at += PAGE_SIZE_)
 			if (cursor_peek(m->vmo, mapping_page(m, at), &ref) && ref.frame != zero_page)

@@ -7,6 +7,7 @@
 #include "common/harness.h"
 #include "mem/account.h"
 #include "mem/frame.h"
+#include "vm/source.h"
 #include "vm/space.h"
 
 struct fake { struct vmo v; paddr_t *frame; paddr_t *old; bool paged; u64 asked; };
@@ -122,6 +123,12 @@ bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)
 	out->frame = f->frame[page] ? f->frame[page] : zero_page;
 	out->writable = f->frame[page] && !fake_is_shared(f, page);
 	return true;
+}
+
+bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *in, vaddr_t low, vaddr_t high)
+{
+	(void)s, (void)page, (void)end, (void)in, (void)low, (void)high;
+	return true;                    /* nobody waits: the test is all there is */
 }
 
 void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out)
