@@ -181,8 +181,8 @@ sys_status_t sys_ipc_recv(sys_cap_t ep, sys_cap_t reply, sys_msg_t *msg, uint64_
 
 	check_places(&c, msg, badge);
 	call_put(&c, ep);
-	call_put(&c, reply);
 	call_put(&c, (uintptr_t)msg);
+	call_put(&c, reply);
 	call_put(&c, (uint64_t)deadline);
 	call_put(&c, 0);
 	call_put(&c, c.number & CALL_NO_PLACE ? 0 : (uint64_t)msg->accept << 48);

@@ -44,7 +44,7 @@ extern const struct object_type endpoint_type, reply_type, notification_type;
 
 /* All of these are called by the syscall layer with arguments checked for type and right only; they return a status, VM_AGAIN, CALL_BLOCKED or CALL_DONE. */
 int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 deadline, bool call);
-int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, vaddr_t msg, i64 deadline);
+int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 deadline);  /* the message goes to what rsi says */
 int ipc_reply(struct thread *t, struct reply *reply, vaddr_t msg);
 /* Delivers t's fault (label, words) to its fault endpoint; without one the thread ends with `code`. The thread waits or has exited afterwards. */
 void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code);

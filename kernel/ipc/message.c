@@ -2,7 +2,7 @@
 /* message.c: sending, receiving and replying. See ipc.h. Lock: the kernel lock.
  *
  * Registers of a call that sends: r8 label, r9 header, r12 to r15 words; the same on the way out of a receive, with the badge in rdx.
- * A waiting thread's registers still hold its call's arguments, so a receiver's `accept` is read from its r9.
+ * A waiting thread's registers still hold its call's arguments, so a receiver's `accept` is read from its r9; where its message goes stays in rsi.
  */
 #include "ipc/message.h"
 
@@ -116,7 +116,8 @@ static void await_reply(struct thread *caller, struct reply *reply)
 			return thread_exit(caller, SYS_ERR_CANCELED);
 		return thread_complete(caller, SYS_ERR_PEER_CLOSED);
 	}
-	pqueue_remove(&caller->queue);
+	if (caller->waits_on)
+		pqueue_remove(&caller->queue);
 	caller->waits_on = NULL;
 	if (!fault)
 		caller->wait = WAIT_REPLY;
@@ -180,7 +181,6 @@ int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 
 		return t->retries ? SYS_ERR_TIMED_OUT : SYS_ERR_INVALID_ARGS;
 	if (unlikely(object_dying(&ep->object)))
 		return SYS_ERR_PEER_CLOSED;
-	t->message = msg;
 	first = pqueue_first(&ep->receivers);
 	if (!first)
 		return past(deadline) ? SYS_ERR_TIMED_OUT : queue_sender(t, ep, badge, deadline, call);
@@ -225,7 +225,7 @@ static bool receive_first(struct thread *t, struct pqueue_node *first, struct re
 	return status == SYS_OK;
 }
 
-int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, vaddr_t msg, i64 deadline)
+int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 deadline)
 {
 	struct pqueue_node *first;
 
@@ -235,7 +235,6 @@ int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, vaddr_t
 		return SYS_ERR_BAD_STATE;
 	if (unlikely(object_dying(&ep->object)))
 		return SYS_ERR_PEER_CLOSED;
-	t->message = msg;
 	while ((first = pqueue_first(&ep->senders)) != NULL) {
 		if (receive_first(t, first, reply))
 			return CALL_DONE;
@@ -318,10 +317,10 @@ static sys_status_t copy_out(struct thread *t)
 	sys_status_t status = SYS_OK;
 
 	if (words > 4)
-		status = space_copy_out(t->space, t->message + WORDS_AT, t->word, (words - 4) * sizeof(u64), &done, t->retries, &t->page);
+		status = space_copy_out(t->space, t->context.regs.rsi + WORDS_AT, t->word, (words - 4) * sizeof(u64), &done, t->retries, &t->page);
 	done = 0;
 	if (status == SYS_OK && caps)
-		status = space_copy_out(t->space, t->message + CAPS_AT, t->cap, caps * sizeof(sys_cap_t), &done, t->retries, &t->page);
+		status = space_copy_out(t->space, t->context.regs.rsi + CAPS_AT, t->cap, caps * sizeof(sys_cap_t), &done, t->retries, &t->page);
 	return status;
 }
 

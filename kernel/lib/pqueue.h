@@ -17,7 +17,7 @@ static inline struct pqueue_node *pqueue_first(const struct pqueue *q)
 {
 	return list_empty(&q->all) ? NULL : container_of(q->all.next, struct pqueue_node, all);
 }
-/* The shortcuts of the fast path: into a queue that is empty; out of one where it may stand alone. */
+/* The shortcuts of the fast path: into a queue that is empty; out of one where the first stands alone. */
 static inline void pqueue_insert_alone(struct pqueue *q, struct pqueue_node *n, u8 priority)
 {
 	n->priority = priority;
@@ -27,14 +27,13 @@ static inline void pqueue_insert_alone(struct pqueue *q, struct pqueue_node *n, 
 	n->leader = (struct list){ &q->leaders, &q->leaders };
 }
 
-static inline void pqueue_remove_first(struct pqueue *q, struct pqueue_node *n)
+static inline bool pqueue_alone(const struct pqueue *q, const struct pqueue_node *n) { return n->all.next == &q->all; }
+
+/* Takes out the first, which stands alone. Its own links are left as they are: nobody may look at them. */
+static inline void pqueue_remove_alone(struct pqueue *q)
 {
-	if (unlikely(n->all.next != &q->all))
-		return pqueue_remove(n);
 	list_init(&q->all);
 	list_init(&q->leaders);
-	list_init(&n->all);
-	list_init(&n->leader);
 }
 
 /* The one behind it in order, or NULL. */

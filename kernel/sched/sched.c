@@ -58,7 +58,7 @@ static void put_current(bool front)
 	if (!t)
 		return;
 	cpu.current = NULL;
-	t->cpu_time += arch_cycles() - t->since;
+	sched_account(t, (u32)arch_cycles());
 	if (t->state == SYS_THREAD_READY && !t->suspended)
 		enqueue(t, front);
 	object_unref(&t->object);
@@ -70,7 +70,7 @@ static void set_current(struct thread *t)
 	object_ref(&t->object);
 	cpu.current = t;
 	cpu.ticked = false;
-	t->since = arch_cycles();
+	cpu.since = (u32)arch_cycles();
 	t->switches++;
 }
 
@@ -88,9 +88,7 @@ void timer_arm(struct timer *t, i64 when)
 {
 	struct avl_node **link = &cpu.timers.root, *parent = NULL;
 
-	DEBUG_ASSERT(!t->armed);
 	t->when = when;
-	t->armed = true;
 	while (*link) {
 		parent = *link;
 		link = when < timer_at(parent)->when ? &parent->left : &parent->right;
@@ -104,9 +102,6 @@ void timer_arm(struct timer *t, i64 when)
 
 void timer_disarm(struct timer *t)
 {
-	if (!t->armed)
-		return;
-	t->armed = false;
 	avl_remove(&cpu.timers, &t->node);
 }
 
@@ -138,6 +133,8 @@ static void tick(void)
 {
 	i64 now = arch_now();
 
+	if (cpu.current)
+		sched_account(cpu.current, (u32)arch_cycles());
 	run_timers(now);
 	if (cpu.ticked && cpu.current && !list_empty(&cpu.ready[cpu.current->priority]))
 		sched_yield();

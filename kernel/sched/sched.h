@@ -13,6 +13,7 @@ struct cpu {
 	struct thread *current;         /* NULL: idle */
 	bool resched;                   /* look for a better thread before leaving */
 	bool ticked;                    /* current has had the CPU since before the last tick */
+	u32 since;                      /* low half of the cycles up to which current's time is accounted; every tick does, so it never wraps */
 	i64 timer_at;                   /* what the machine's timer is set to */
 	u64 ready_mask[PRIORITIES / 64];
 	struct list ready[PRIORITIES];
@@ -35,20 +36,21 @@ static inline struct thread *sched_leave(struct thread *t)
 	return sched_next();
 }
 
-/* The running thread `from` waits from now on; `to`, which is ready and of no lower priority, runs at once and passes by the queues.
- * Returns the time. */
-static inline u64 sched_switch(struct thread *from, struct thread *to)
+static inline void sched_account(struct thread *t, u32 now)
 {
-	u64 now = arch_cycles();
+	t->cpu_time += now - cpu.since;
+	cpu.since = now;
+}
 
-	from->cpu_time += now - from->since;
+/* The running thread `from` waits from now on; `to`, which is ready and of no lower priority, runs at once and passes by the queues. */
+static inline void sched_switch(struct thread *from, struct thread *to)
+{
+	sched_account(from, (u32)arch_cycles());
 	from->object.refs--;            /* the CPU's reference (sched.c); capabilities keep it */
 	to->object.refs++;
-	to->since = now;
 	to->switches++;
 	cpu.current = to;
 	cpu.ticked = false;
-	return now;
 }
 
 void timer_arm(struct timer *t, i64 when);

@@ -90,28 +90,35 @@ const struct object_type thread_type = {
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
 
+u64 thread_arrivals;
+
 sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call)
 {
 	DEBUG_ASSERT(t->state == SYS_THREAD_READY && t == cpu.current);
 	t->state = SYS_THREAD_WAITING;
 	t->wait = kind;
 	t->in_call = in_call;
-	t->arrival = arch_cycles();
+	t->arrival = ++thread_arrivals;
 	if (in_call && !t->finish)
 		arch_context_restart_syscall(&t->context);
 	t->waits_on = queue;
 	if (queue)
 		pqueue_insert(queue, &t->queue, t->priority);
-	if (deadline != SYS_TIME_INFINITE)
+	if (deadline != SYS_TIME_INFINITE) {
+		t->timed = true;
 		timer_arm(&t->timer, deadline);
+	}
 	cpu.resched = true;
 	return CALL_BLOCKED;
 }
 
 void thread_stop_waiting(struct thread *t)
 {
-	pqueue_remove(&t->queue);
-	timer_disarm(&t->timer);
+	if (t->waits_on)
+		pqueue_remove(&t->queue);
+	if (t->timed)
+		timer_disarm(&t->timer);
+	t->timed = false;
 	if (t->page.state != PAGE_WAIT_IDLE)
 		page_wait_cancel(&t->page);
 	if (t->reply)
@@ -138,7 +145,7 @@ void thread_wake(struct thread *t)
 
 void thread_complete(struct thread *t, sys_status_t status)
 {
-	DEBUG_ASSERT(t->state == SYS_THREAD_WAITING && t->in_call && !t->finish);
+	DEBUG_ASSERT(t->state == SYS_THREAD_WAITING && !t->finish);
 	thread_stop_waiting(t);
 	t->context.regs.rip += 2;
 	t->context.regs.rax = (u64)(i64)status;
@@ -204,7 +211,7 @@ void thread_info(const struct thread *t, sys_thread_info_t *out)
 	*out = (sys_thread_info_t){
 		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
 		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
-		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? arch_cycles() - t->since : 0)),
+		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? (u32)arch_cycles() - cpu.since : 0)),
 	};
 }
 
@@ -245,8 +252,9 @@ void thread_check(const struct thread *t)
 
 	ASSERT(t->object.type == SYS_TYPE_THREAD);
 	ASSERT(waiting == (t->wait != WAIT_NONE));
-	ASSERT(waiting || !pqueue_on(&t->queue));
-	ASSERT(waiting || !t->timer.armed);
+	ASSERT(waiting || !t->waits_on);
+	ASSERT(!t->waits_on || pqueue_on(&t->queue));
+	ASSERT(waiting || !t->timed);
 	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
 	ASSERT(!list_on(&t->run) || (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));

@@ -29,20 +29,26 @@ enum wait_kind {
 	WAIT_NONE, WAIT_SEND, WAIT_CALL, WAIT_FAULT, WAIT_RECV, WAIT_REPLY, WAIT_NOTIFICATION, WAIT_PAGER, WAIT_PAGE, WAIT_CONSOLE,
 };
 
-struct timer { struct avl_node node; i64 when; bool armed; };
+struct timer { struct avl_node node; i64 when; };
 
 struct thread {
 	struct object object;
 	struct arch_context context;
 
 	/* scheduling */
-	u8 state;                       /* enum sys_thread_state but SUSPENDED and RUNNING, which are derived */
-	u8 wait;                        /* enum wait_kind */
-	bool suspended;
-	bool finish;                    /* has a message to copy out before it runs */
+	union {
+		struct {
+			u8 state;       /* enum sys_thread_state but SUSPENDED and RUNNING, which are derived */
+			u8 wait;        /* enum wait_kind */
+			bool suspended;
+			bool timed;     /* its timer is armed */
+		};
+		u32 waits_as;           /* all four: THREAD_WAITS_AS(wait kind) where nothing else is the matter */
+	};
 	u8 priority;
+	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
-	u64 cpu_time, since;            /* cycles; since: when it got the CPU */
+	u64 cpu_time;                   /* cycles */
 	u64 switches, faults, page_requests;
 	i64 exit_code;
 
@@ -56,10 +62,10 @@ struct thread {
 	u64 fault_badge;
 
 	/* waiting */
-	bool in_call;                   /* it waits inside a syscall, not an access */
+	bool in_call;                   /* WAIT_PAGE: it waits inside a syscall, not an access */
 	struct pqueue_node queue;       /* on an endpoint's, notification's, pager's or the console's queue */
-	struct pqueue *waits_on;        /* that queue */
-	u64 arrival;                    /* when it began to wait (cycles), to compare two queues */
+	struct pqueue *waits_on;        /* that queue; NULL: on none, and queue's links say nothing */
+	u64 arrival;                    /* its number among all waits, to compare two queues */
 	struct timer timer;
 	struct page_wait page;
 	unsigned retries;               /* how often the same fault or call was made again */
@@ -73,8 +79,8 @@ struct thread {
 	i64 fault_code;                 /* what it ends with if nobody takes that message */
 	u64 word[MESSAGE_EXTRA];        /* words 4 .. */
 	sys_cap_t cap[SYS_MSG_CAPS];
-	vaddr_t message;                /* where a received message goes */
 };
+#define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");
 extern const struct object_type thread_type;
 
@@ -90,6 +96,8 @@ sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspen
 void thread_exit(struct thread *t, i64 code);
 void thread_set_priority(struct thread *t, u8 priority);
 void thread_info(const struct thread *t, sys_thread_info_t *out);
+
+extern u64 thread_arrivals;             /* counts waits */
 
 /* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
 /* The running thread t waits from now on, for `kind`, on `queue` (NULL: on none), until `deadline`. In a call: the call will be made again when

@@ -66,32 +66,24 @@ static bool usable(const struct syscall *sc, const struct object *o)
 static inline __attribute__((always_inline)) sys_status_t look_up(struct call *c, const struct syscall *sc)
 {
 	const u64 *arg = &c->r->rdi;
-	const struct cnode *cspace = c->t->cspace;
+	const struct cap_arg *end = sc->cap + sc->caps;
+	struct slot **out = c->slot;
 
-	for (unsigned i = 0; i < sc->caps; i++) {
-		const struct cap_arg *a = &sc->cap[i];
+	for (const struct cap_arg *a = sc->cap; a < end; a++, out++) {
 		sys_cap_t name = arg[a->arg];
 		struct slot *s;
 
-		c->slot[i] = NULL;
+		*out = NULL;
 		if (unlikely(name == SYS_CAP_NULL) && a->optional)
 			continue;
-		s = cnode_lookup(cspace, name);
-		if (unlikely(!s))
-			return SYS_ERR_BAD_CAP;
-		if (unlikely(s->object->flags) && !usable(sc, s->object))
+		s = cnode_lookup(c->t->cspace, name);
+		if (unlikely(!s) || (unlikely(s->object->flags) && !usable(sc, s->object)))
 			return SYS_ERR_BAD_CAP;
 		if (unlikely(!(a->types >> s->object->type & 1)))
 			return SYS_ERR_WRONG_TYPE;
-		if (unlikely((s->rights & a->rights) != a->rights))
+		if (unlikely(a->rights & ~s->rights) || (unlikely(a->odd) && check_selected(a, s, arg) != SYS_OK))
 			return SYS_ERR_ACCESS_DENIED;
-		if (unlikely(a->select || a->any)) {
-			sys_status_t status = check_selected(a, s, arg);
-
-			if (status != SYS_OK)
-				return status;
-		}
-		c->slot[i] = s;
+		*out = s;
 	}
 	return SYS_OK;
 }

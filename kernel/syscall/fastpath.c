@@ -5,7 +5,7 @@
  *   both     the message fits the registers: at most four words, no capabilities, a label of the user's; no deadline on either side; the other thread's
  *            priority is not lower: as the sender runs, nobody with a higher one is ready, so the other runs next in any case. (On the way into a system
  *            call nobody has asked for a look at the run queues and no interrupt is noted: the way out saw to that.)
- *   call     the endpoint's capability has SEND and the endpoint lives; its first receiver offers a reply object
+ *   call     the endpoint's capability has SEND and the endpoint lives; one receiver waits there and offers a reply object
  *   reply    the reply object holds a caller that waits for a reply (not for a fault's); the endpoint's capability has RECV and nobody stands on its list of
  *            senders or receivers
  *
@@ -22,11 +22,19 @@ static inline bool small_message(const struct regs *r)
 	return r->r9 << 16 <= 4ull << 16 && r->r9 >> 48 <= SYS_MSG_CAPS && !(r->r8 & SYS_LABEL_KERNEL);
 }
 
+/* As cnode_lookup and the dispatcher's checks; a CNode of two levels is for the ordinary way. */
 static inline struct slot *find(const struct thread *t, sys_cap_t name, enum sys_type type, u32 rights)
 {
-	struct slot *s = cnode_lookup(t->cspace, name);
+	const struct cnode *c = t->cspace;
+	u32 index = (u32)name;
+	struct slot *s;
 
-	if (unlikely(!s) || unlikely(s->object->alive_as != type || (s->rights & rights) != rights))
+	if (unlikely(index >= c->built || !c->leaf))
+		return NULL;
+	s = c->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
+	if (unlikely(s->generation != name >> 32 || !s->object))
+		return NULL;
+	if (unlikely(s->object->alive_as != type || (s->rights & rights) != rights))
 		return NULL;
 	return s;
 }
@@ -37,9 +45,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	const struct regs *f = &from->context.regs;
 	struct regs *r = &to->context.regs;
 
-	to->state = SYS_THREAD_READY;
-	to->wait = WAIT_NONE;
-	to->waits_on = NULL;
+	to->waits_as = SYS_THREAD_READY;
 	to->reply = NULL;
 	r->rip += 2;
 	r->rax = SYS_OK;
@@ -57,13 +63,11 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 /* From now on t waits; its call will be made again unless it is completed. `to` runs. */
 static inline struct arch_context *wait_for(struct thread *t, enum wait_kind kind, struct reply *reply, struct thread *to)
 {
-	t->state = SYS_THREAD_WAITING;
-	t->wait = kind;
-	t->in_call = true;
+	t->waits_as = THREAD_WAITS_AS(kind);
 	t->reply = reply;
 	arch_context_restart_syscall(&t->context);
 	counters.entries++;
-	t->arrival = sched_switch(t, to);
+	sched_switch(t, to);
 	return &to->context;
 }
 
@@ -75,53 +79,49 @@ struct arch_context *fast_call(struct thread *t)
 	struct thread *to;
 	struct reply *reply;
 
-	if (unlikely(!s) || unlikely(r->rdx != (u64)SYS_TIME_INFINITE || !small_message(r)))
+	if (unlikely(!s || r->rdx != (u64)SYS_TIME_INFINITE || !small_message(r)))
 		return syscall_ordinary(t);
 	ep = (struct endpoint *)s->object;
 	to = container_of(ep->receivers.all.next, struct thread, queue.all);
-	if (unlikely(pqueue_empty(&ep->receivers)))
+	if (unlikely(pqueue_empty(&ep->receivers) || !pqueue_alone(&ep->receivers, &to->queue)))
 		return syscall_ordinary(t);
 	reply = to->reply;
-	if (unlikely(!reply || to->priority < t->priority || to->timer.armed))
+	if (unlikely(!reply || to->priority < t->priority || to->timed))
 		return syscall_ordinary(t);
 	/* COMMIT */
-	pqueue_remove_first(&ep->receivers, &to->queue);
+	pqueue_remove_alone(&ep->receivers);
+	to->waits_on = NULL;
 	deliver(t, to, s->badge);
 	reply->receiver = NULL;
 	reply->caller = t;
-	t->message = r->rsi;
 	return wait_for(t, WAIT_REPLY, reply, to);
 }
 
 struct arch_context *fast_reply_recv(struct thread *t)
 {
 	struct regs *r = &t->context.regs;
-	sys_cap_t reply_name = r->rdi;
-	struct slot *s = find(t, reply_name, SYS_TYPE_REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV);
+	struct slot *s = find(t, r->rdi, SYS_TYPE_REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV);
 	struct slot *on = find(t, r->rdx, SYS_TYPE_ENDPOINT, SYS_RIGHT_RECV);
 	struct endpoint *ep;
 	struct reply *reply;
 	struct thread *to;
 
-	if (unlikely(!s) || unlikely(!on) || unlikely(r->r10 != (u64)SYS_TIME_INFINITE || !small_message(r)))
+	if (unlikely(!s || !on || r->r10 != (u64)SYS_TIME_INFINITE || !small_message(r)))
 		return syscall_ordinary(t);
 	ep = (struct endpoint *)on->object;
 	reply = (struct reply *)s->object;
 	to = reply->caller;
-	if (unlikely(!to) || unlikely(!pqueue_empty(&ep->senders) || !pqueue_empty(&ep->receivers)))
+	if (unlikely(!to || !pqueue_empty(&ep->senders) || !pqueue_empty(&ep->receivers)))
 		return syscall_ordinary(t);
-	if (unlikely(to->wait != WAIT_REPLY || to->suspended || to->priority < t->priority || to->timer.armed))
+	if (unlikely(to->waits_as != THREAD_WAITS_AS(WAIT_REPLY) || to->priority < t->priority))
 		return syscall_ordinary(t);
 	/* COMMIT: from here on the call is a receive */
 	deliver(t, to, 0);
-	t->message = r->rsi;
-	r->rdi = r->rdx;
-	r->rdx = r->rsi;
-	r->rsi = reply_name;
-	r->rax = NR_ipc_recv;
+	r->rax = NR_ipc_recv_rest;
 	reply->caller = NULL;
 	reply->receiver = t;
 	t->waits_on = &ep->receivers;
+	t->arrival = ++thread_arrivals;
 	pqueue_insert_alone(&ep->receivers, &t->queue, t->priority);
 	return wait_for(t, WAIT_RECV, reply, to);
 }

@@ -44,7 +44,7 @@ int call_ipc_call(struct call *c)
 
 int call_ipc_recv(struct call *c)
 {
-	return ipc_recv(c->t, call_object(c, 0), call_object(c, 1), c->r->rdx, (i64)c->r->r10);
+	return ipc_recv(c->t, call_object(c, 0), call_object(c, 1), (i64)c->r->r10);
 }
 
 int call_ipc_reply(struct call *c)
@@ -52,21 +52,20 @@ int call_ipc_reply(struct call *c)
 	return ipc_reply(c->t, call_object(c, 0), c->r->rsi);
 }
 
-/* The reply, then a receive: once the reply is out, the call is a receive in the caller's registers, and as that it waits or is made again. */
+/* The reply, then a receive: once the reply is out, the call becomes its own second half, and as that it waits or is made again. */
 int call_ipc_reply_recv(struct call *c)
 {
-	struct regs *r = c->r;
-	sys_cap_t reply = r->rdi;
-	vaddr_t msg = r->rsi;
-	int status = ipc_reply(c->t, call_object(c, 0), msg);
+	int status = ipc_reply(c->t, call_object(c, 0), c->r->rsi);
 
 	if (status != SYS_OK)
 		return status;
-	r->rax = NR_ipc_recv;
-	r->rdi = r->rdx;
-	r->rsi = reply;
-	r->rdx = msg;
-	return ipc_recv(c->t, call_object(c, 1), call_object(c, 0), msg, (i64)r->r10);
+	c->r->rax = NR_ipc_recv_rest;
+	return call_ipc_recv_rest(c);
+}
+
+int call_ipc_recv_rest(struct call *c)
+{
+	return ipc_recv(c->t, call_object(c, 1), call_object(c, 0), (i64)c->r->r10);
 }
 
 int call_notification_signal(struct call *c)

@@ -50,9 +50,9 @@ enum {
 #define ENTRY_1(i, ...)               ENTRY_2(i, __VA_ARGS__)
 #define ENTRY_2(i, kind, ...)         ENTRY_##kind(i, __VA_ARGS__)
 #define ENTRY_CAP(i, what, kinds, all)  { .arg = i, .types = TYPE_##kinds, .rights = all },
-#define ENTRY_CAPO(i, what, kinds, all) { .arg = i, .types = TYPE_##kinds, .rights = all, .optional = true },
+#define ENTRY_CAPO(i, what, kinds, all) { .arg = i, .types = TYPE_##kinds, .rights = all, .odd = true, .optional = true },
 #define ENTRY_CAPX(i, what, kinds, all, some, from, set) \
-	{ .arg = i, .types = TYPE_##kinds, .rights = all, .any = some, .select_arg = from, .select = select_##set },
+	{ .arg = i, .types = TYPE_##kinds, .rights = all, .odd = true, .any = some, .select_arg = from, .select = select_##set },
 #define ENTRY_IN(i, type, name)
 #define ENTRY_OUT(i, type, name)
 

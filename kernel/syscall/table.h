@@ -9,11 +9,13 @@
 enum call_flags { CALL_WAITS = 1, CALL_LATER = 2 };
 
 struct cap_arg {
+	u16 rights;                     /* all of these */
 	u8 arg;                         /* which argument register */
+	bool odd;                       /* one of the three below is in use */
+	u32 types;                      /* 1 << enum sys_type, those that are accepted */
 	bool optional;
 	u8 select_arg;
-	u32 types;                      /* 1 << enum sys_type, those that are accepted */
-	u16 rights, any;                /* all of these; at least one of those (0: none asked) */
+	u16 any;                        /* at least one of those (0: none asked) */
 	u16 (*select)(u64 value);       /* the rights that argument select_arg asks for */
 };
 

@@ -303,7 +303,7 @@ START_TEST(call_without_reply)
 		if (!receiver_first)
 			ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), SYS_OK);
 		ck_assert_int_eq(actor_goes_on(s), SYS_ERR_PEER_CLOSED);
-		ck_assert(s->t->retries == 0 && !s->t->timer.armed);
+		ck_assert(s->t->retries == 0 && !s->t->timed);
 		ck_assert_int_eq(actor_goes_on(t), SYS_OK);
 		ck_assert_uint_eq(word_of(t), 55);
 		check();

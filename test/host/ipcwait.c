@@ -81,7 +81,7 @@ START_TEST(deadlines)
 	time_pass(1000);
 	ck_assert_int_eq(actor_goes_on(s), SYS_ERR_TIMED_OUT);
 	ck_assert_int_eq(actor_goes_on(t), BLOCKED);
-	ck_assert(pqueue_empty(&e->senders) && !s->t->timer.armed);
+	ck_assert(pqueue_empty(&e->senders) && !s->t->timed);
 	time_pass(5000);
 	ck_assert_int_eq(actor_goes_on(t), SYS_ERR_TIMED_OUT);
 	ck_assert_int_eq(actor_recv(t, e, r, 6000), BLOCKED);
@@ -106,7 +106,7 @@ START_TEST(deadline_of_a_call)
 		ck_assert_int_eq(actor_call(s, e, 0, deadline), BLOCKED);
 		ck_assert_int_eq(receiver_first ? actor_goes_on(t) : actor_recv(t, e, r, SYS_TIME_INFINITE), SYS_OK);
 		time_pass(deadline - 1);
-		ck_assert(s->t->wait == WAIT_REPLY && s->t->timer.armed);
+		ck_assert(s->t->wait == WAIT_REPLY && s->t->timed);
 		time_pass(deadline);
 		ck_assert_int_eq(actor_goes_on(s), SYS_ERR_TIMED_OUT);
 		ck_assert(!r->caller && !s->t->reply);
@@ -154,7 +154,7 @@ START_TEST(deadline_on_the_way_out)
 	ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
 	notification_signal(n, 4);
 	ck_assert_ptr_eq(sched_next(), s->t);
-	ck_assert(s->t->context.regs.rdx == 4 && !s->t->timer.armed);
+	ck_assert(s->t->context.regs.rdx == 4 && !s->t->timed);
 	check();
 }
 END_TEST
@@ -263,7 +263,7 @@ START_TEST(suspend_waiting)
 	/* A receiver: its reply object is free meanwhile. */
 	ck_assert_int_eq(actor_recv(t, e, r, 1000), BLOCKED);
 	ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
-	ck_assert(!r->receiver && pqueue_empty(&e->receivers) && !t->t->timer.armed);
+	ck_assert(!r->receiver && pqueue_empty(&e->receivers) && !t->t->timed);
 	ck_assert_int_eq(actor_send(s, e, 5, SYS_TIME_POLL), SYS_ERR_TIMED_OUT);
 	time_pass(2000);
 	ck_assert_int_eq(thread_resume(t->t), SYS_OK);
@@ -345,7 +345,7 @@ START_TEST(endpoint_ends_for_receivers)
 	drop(e_cap);
 	ck_assert_int_eq(actor_goes_on(s), SYS_ERR_PEER_CLOSED);
 	ck_assert_int_eq(actor_goes_on(t), SYS_ERR_PEER_CLOSED);
-	ck_assert(!r->receiver && !t->t->timer.armed);
+	ck_assert(!r->receiver && !t->t->timed);
 	check();
 }
 END_TEST
