@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cursor.c: the one way to pages. Whoever wants a page of a VMO (a fault, a read, a write, commit, supply) asks here, and here alone it is decided what
- * that means:
+/* cursor.c: the one way to pages. Whoever wants a page of a VMO (a fault, a read, a write, commit, supply) asks here,
+ * and here alone it is decided what that means:
  *
  *      what is there              to read                     to write
  *      a page of its own          that page                   that page
@@ -8,8 +8,9 @@
  *      a marker; a hole           the zero page               a fresh page takes its place
  *      a hole with a source       ask the source              ask the source
  *
- * Before a page takes the place of another (or of the zero page), entries that show the old one are removed, so that no mapping keeps it; the mapping whose fault
- * this is replaces its entry by itself (vmo->replacing). Memory is charged before anything changes.
+ * Before a page takes the place of another (or of the zero page), entries that show the old one are removed, so that no
+ * mapping keeps it; the mapping whose fault this is replaces its entry by itself (vmo->replacing). Memory is charged
+ * before anything changes.
  * Lock: the kernel lock.
  */
 #include "arch/arch.h"
@@ -73,7 +74,8 @@ static bool source_has(const struct vmo *v, u64 page, tree_slot_t slot)
 	return unlikely(v->source != NULL) && slot == TREE_EMPTY && page < v->source->limit;
 }
 
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w, struct page_ref *out)
+sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
+                            struct page_ref *out)
 {
 	bool own;
 	if (unlikely(object_dying(&v->object)))

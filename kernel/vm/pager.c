@@ -2,11 +2,13 @@
 /* pager.c: what pager servers call: making roots, supplying pages, failing requests; and how a pager ends.
  *
  * Supplying a page, by what aux has there:
- *      a page that only aux reaches    its frame changes trees and accounts; aux's hardware entries are removed first, so nobody writes to it any more
+ *      a page that only aux reaches    its frame changes trees and accounts; aux's hardware entries are removed
+ *                                      first, so nobody writes to it any more
  *      a shared page                   a copy; then aux gives its reference up, as if the frame had moved
  *      nothing                         a zero marker: known zero, no memory
- * What the root has already stays as it is, and aux's page is given up nevertheless: aux reads as zero where it was supplied from. The new page is charged before anything
- * changes; then waiters' faults are finished and the waiters woken.
+ * What the root has already stays as it is, and aux's page is given up nevertheless: aux reads as zero where it was
+ * supplied from. The new page is charged before anything changes; then waiters' faults are finished and the waiters
+ * woken.
  * Lock: the kernel lock.
  */
 #include "arch/arch.h"
@@ -17,7 +19,7 @@
 #include "vm/mapping.h"
 #include "vm/source.h"
 
-/* ---- making ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------- */
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out)
 {
 	sys_status_t status;
@@ -70,7 +72,7 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 	return status;
 }
 
-/* ---- what supply and op_range have in common -------------------------------------------------------------------------------------------- */
+/* ---- what supply and op_range have in common ---------------------------------------------------- */
 static bool in_range(const struct vmo *v, u64 offset, u64 len) { return offset <= v->size && len <= v->size - offset; }
 
 /* v is this pager's own root. A root without a pager was somebody's, perhaps this one's: BAD_STATE. */
@@ -87,7 +89,7 @@ static sys_status_t check_root(const struct pager *p, const struct vmo *v, u64 o
 	return SYS_OK;
 }
 
-/* ---- supply --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- supply ------------------------------------------------------------------------------------- */
 /* Nothing maps aux's page any more, or VM_AGAIN. */
 static sys_status_t hide(struct vmo *aux, u64 page, paddr_t frame)
 {
@@ -180,7 +182,8 @@ static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 au
 	return source_answer_step(v->source, page) ? SYS_OK : VM_AGAIN;
 }
 
-sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset, u64 *done, u64 *fresh)
+sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
+                          u64 *done, u64 *fresh)
 {
 	sys_status_t status = page_aligned(aux_offset) ? check_root(p, v, offset, len) : SYS_ERR_INVALID_ARGS;
 	if (status != SYS_OK)
@@ -202,11 +205,11 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 	return SYS_OK;
 }
 
-/* ---- fail ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- fail --------------------------------------------------------------------------------------- */
 static bool may_fail_with(i64 code)
 {
-	return code == SYS_ERR_IO || code == SYS_ERR_IO_DATA_INTEGRITY || code == SYS_ERR_BAD_STATE || code == SYS_ERR_NO_SPACE ||
-	       code == SYS_ERR_BUFFER_TOO_SMALL;
+	return code == SYS_ERR_IO || code == SYS_ERR_IO_DATA_INTEGRITY || code == SYS_ERR_BAD_STATE ||
+	       code == SYS_ERR_NO_SPACE || code == SYS_ERR_BUFFER_TOO_SMALL;
 }
 
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data)
@@ -226,7 +229,7 @@ sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, 
 	return SYS_OK;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------------ */
 void pager_kill(struct pager *p)
 {
 	p->dead = true;
@@ -252,7 +255,9 @@ static bool pager_reap(struct object *o)
 	return !vm_hooks.pager_ended || vm_hooks.pager_ended(p);
 }
 
-const struct object_type pager_type = { .name = "pager", .size = sizeof(struct pager), .ended = pager_end_begins, .reap = pager_reap };
+const struct object_type pager_type = {
+	.name = "pager", .size = sizeof(struct pager), .ended = pager_end_begins, .reap = pager_reap,
+};
 
 void pager_check(const struct pager *p)
 {
@@ -262,7 +267,8 @@ void pager_check(const struct pager *p)
 		source_check(s);
 	}
 	list_each(l, &p->queue.all) {
-		const struct page_wait *w = container_of(container_of(l, struct pqueue_node, all), struct page_wait, queue);
+		const struct pqueue_node *n = container_of(l, struct pqueue_node, all);
+		const struct page_wait *w = container_of(n, struct page_wait, queue);
 		ASSERT(w->state == PAGE_WAIT_QUEUED && w->root->source->pager == p);
 	}
 }

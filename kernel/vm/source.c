@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* source.c: the requests in flight of one root (source.h says how they live). Nothing is allocated here: a request is in the page_wait of its owner, a thread
- * that waits for one of its pages.
+/* source.c: the requests in flight of one root (source.h says how they live). Nothing is allocated here: a request is
+ * in the page_wait of its owner, a thread that waits for one of its pages.
  *
  *     requests (by first)       [0 ..... 63]            [100 .. 131]      [512 ...]     never overlapping
  *                                ^ owner A, waits        ^ owner B         ^ owner C
- *     joined (by page)             j(3) j(40) j(40)                          j(600)     each stands in some request, at a page that is not answered
- *     record[]                             [64 .. 99]                                   delivered, nobody waits
+ *     joined (by page)             j(3) j(40) j(40)                          j(600)
+ *     record[]                             [64 .. 99]          delivered, but nobody waits
  *
- * An owner always waits for a page of its own request that is not answered. When that page is answered the owner is woken, and what is left of the request finds
- * another owner among the joiners in it, or a record. A bitmap says which pages are answered, so answers may come in any order and more than once.
- * A page that was answered and is needed again (it failed, or it left) is cut out of the old request, and asked for anew.
- * Cost: O(log n) for a page, and the waiters that are woken. Lock: the kernel lock.
+ * A joiner stands at a page that some owner's request holds and that is not answered.
+ * An owner always waits for a page of its own request that is not answered. When that page is answered the owner is
+ * woken, and what is left of the request finds another owner among the joiners in it, or a record. A bitmap says which
+ * pages are answered, so answers may come in any order and more than once. A page that was answered and is needed again
+ * (it failed, or it left) is cut out of the old request, and asked for anew. Cost: O(log n) for a page, and the waiters
+ * that are woken.
+ * Lock: the kernel lock.
  */
 #include "lib/assert.h"
 #include "lib/counters.h"
@@ -23,7 +26,7 @@ struct vm_hooks vm_hooks;
 
 static struct page_wait *wait_of(struct avl_node *n) { return n ? container_of(n, struct page_wait, node) : NULL; }
 
-/* ---- bitmaps ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- bitmaps ------------------------------------------------------------------------------------ */
 static bool bit_get(const u64 *bits, u64 i) { return bits[i / 64] >> i % 64 & 1; }
 static void bit_set(u64 *bits, u64 i) { bits[i / 64] |= 1ull << i % 64; }
 
@@ -45,7 +48,7 @@ static void shift_down(u64 *bits, u64 n)
 	}
 }
 
-/* ---- the two trees -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the two trees ------------------------------------------------------------------------------ */
 static u64 key_of(const struct page_wait *w) { return w->state == PAGE_WAIT_JOINED ? w->page : w->first; }
 
 static void insert(struct avl_tree *t, struct page_wait *w)
@@ -110,7 +113,7 @@ static u64 next_request(const struct source *s, u64 page, u64 end)
 	return end;
 }
 
-/* ---- waiting and waking ------------------------------------------------------------------------------------------------------------------ */
+/* ---- waiting and waking ------------------------------------------------------------------------- */
 void page_wait_init(struct page_wait *w)
 {
 	*w = (struct page_wait){ .state = PAGE_WAIT_IDLE };
@@ -193,7 +196,7 @@ void page_wait_cancel(struct page_wait *w)
 	w->state = PAGE_WAIT_IDLE;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------- */
 /* The owner's request becomes [first, first + count), a part of what it was. */
 static void narrow(struct page_wait *w, u64 first, u64 count)
 {
@@ -315,7 +318,7 @@ bool pager_take(struct pager *p, sys_pager_request_t *out)
 	return true;
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- answering ---------------------------------------------------------------------------------- */
 static void answer(struct page_wait *w)
 {
 	if (w->space)
@@ -361,8 +364,9 @@ static void mark(u64 *arrived, u64 first, u64 count, u64 page, u64 end)
 		bit_set(arrived, i - first);
 }
 
-/* Wakes the first owner that waits for a page of the range. All of a request that lies in the range is answered; one that meets only its edge may have an owner
- * that waits for a page outside, and goes on waiting: there are at most two of those. True: none is left. */
+/* Wakes the first owner that waits for a page of the range. All of a request that lies in the range is answered; one
+ * that meets only its edge may have an owner that waits for a page outside, and goes on waiting: there are at most two
+ * of those. True: none is left. */
 static bool fail_owners(struct source *s, u64 page, u64 end, sys_status_t status)
 {
 	struct page_wait *w = owner_at(s, page);
@@ -397,7 +401,7 @@ bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status)
 	return true;
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- ends --------------------------------------------------------------------------------------- */
 /* The request loses its pages from `pages` on. */
 static void shorten(struct source *s, struct page_wait *w, u64 pages)
 {
@@ -428,9 +432,11 @@ bool source_shrink_step(struct source *s, u64 pages)
 	w = pages ? owner_at(s, pages - 1) : NULL;
 	if (w && w->first + w->count > pages)
 		shorten(s, w, pages);
-	for (unsigned i = 0; i < SOURCE_RECORDS; i++)
-		if (s->record[i].count && s->record[i].first + s->record[i].count > pages)
-			s->record[i].count = pages > s->record[i].first ? pages - s->record[i].first : 0;
+	for (struct request_record *r = s->record; r < s->record + SOURCE_RECORDS; r++) {
+		r->count = pages > r->first ? MIN(r->count, pages - r->first) : 0;
+		if (all_set(r->arrived, 0, r->count))
+			r->count = 0;
+	}
 	return true;
 }
 
@@ -467,8 +473,10 @@ static bool came_through(const struct page_wait *w, const struct space *space, v
 	return w->space == space && w->va >= low && w->va < high;
 }
 
-/* Who is woken is gone from the tree, so the next step finds the next. An owner's page may lie anywhere in its request. */
-static struct page_wait *who_came_through(const struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high)
+/* Who is woken is gone from the tree, so the next step finds the next. An owner's page may lie anywhere in its
+ * request. */
+static struct page_wait *who_came_through(const struct source *s, u64 page, u64 end, const struct space *space,
+                                          vaddr_t low, vaddr_t high)
 {
 	struct page_wait *w = joiner_in(s, page, end);
 	for (; w && w->page < end; w = wait_of(avl_next(&w->node)))
@@ -493,7 +501,7 @@ bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *
 	return false;
 }
 
-/* ---- walkers -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- walkers ------------------------------------------------------------------------------------ */
 /* Joiners may wait for the same page; requests begin at different ones. */
 static int joined_order(const struct avl_node *a, const struct avl_node *b)
 {
@@ -534,6 +542,7 @@ void source_check(const struct source *s)
 		if (!r->count)
 			continue;
 		check_request(s, r->first, r->count, r->arrived);
-		ASSERT(next_request(s, r->first + 1, r->first + r->count) == r->first + r->count && !owner_at(s, r->first));
+		ASSERT(!owner_at(s, r->first));
+		ASSERT(next_request(s, r->first + 1, r->first + r->count) == r->first + r->count);
 	}
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* source.h: page sources and pagers (design.md 7, docs/abi.md "Pagers").
  *
- * A source stands behind a root VMO and keeps the requests in flight, by range, never overlapping; each lives in the page_wait of a thread that waits for one of its
- * pages (its owner), or, when nobody waits for any of it, in one of the source's few records. Who needs a page that is asked for already joins; joiners stand in a
- * tree by page.
- * A pager has a queue of undelivered requests by priority, then age (and later COMPLETE of VMO headers), and is itself one entry on its endpoint while that queue is not
- * empty (the layer above does that: pager_ready hook, `above`). Lock: the kernel lock.
+ * A source stands behind a root VMO and keeps the requests in flight, by range, never overlapping; each lives in the
+ * page_wait of a thread that waits for one of its pages (its owner), or, when nobody waits for any of it, in one of the
+ * source's few records. Who needs a page that is asked for already joins; joiners stand in a tree by page.
+ * A pager has a queue of undelivered requests by priority, then age (and later COMPLETE of VMO headers), and is itself
+ * one entry on its endpoint while that queue is not empty (the layer above does that: pager_ready hook, `above`).
+ * Lock: the kernel lock.
  *
- * Life of a request: QUEUED -> (received) DELIVERED -> answered page by page (supply: page there; fail: status) -> every waiter whose next page was answered is woken at once,
- * even when the rest of the request is outstanding; the rest passes to a joiner, or into a record, so that it is not sent again. An owner that goes: undelivered: withdrawn, joiners
- * are woken and ask for themselves; delivered: passed on in the same way. When all records are in use a request is forgotten: at worst its pages are asked for twice.
+ * Life of a request: QUEUED -> (received) DELIVERED -> answered page by page (supply: page there; fail: status) ->
+ * every waiter whose next page was answered is woken at once, even when the rest of the request is outstanding; the
+ * rest passes to a joiner, or into a record, so that it is not sent again. An owner that goes: undelivered: withdrawn,
+ * joiners are woken and ask for themselves; delivered: passed on in the same way. When all records are in use a request
+ * is forgotten: at worst its pages are asked for twice.
  */
 #pragma once
 #include "vm/vmo.h"
@@ -18,7 +21,7 @@ struct pager {
 	struct object object;
 	struct pqueue queue;            /* page_wait.queue of undelivered requests */
 	struct list roots;              /* sources that it serves */
-	bool dead;                      /* its endpoint lost its last RECV capability, or it is dying: misses give BAD_STATE */
+	bool dead;                      /* its endpoint is gone, or it is dying: misses give BAD_STATE */
 	/* For the layer above (ipc): its place on its endpoint. vm only stores them. */
 	struct pqueue_node above;       /* in the endpoint's queue of senders */
 	struct list endpoint_link;      /* in the endpoint's list of bound pagers */
@@ -40,7 +43,7 @@ struct source {                         /* a part of a root: PART in the slab of
 	struct pager *pager;            /* NULL: detached or dead: misses give BAD_STATE */
 	struct list link;               /* in pager->roots */
 	u64 key;
-	u64 limit;                      /* pages from here on are not the pager's: it grew by them, so they are known zero */
+	u64 limit;                      /* the root grew by the pages from here on: known zero, not the pager's */
 	struct avl_tree requests;       /* page_wait.node of owners, by first */
 	struct avl_tree joined;         /* page_wait.node of joiners, by page */
 	u64 request_count;
@@ -50,14 +53,18 @@ struct source {                         /* a part of a root: PART in the slab of
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out);
 /* Options: RESIZABLE; TRAP_DIRTY and UNBOUNDED: NOT_SUPPORTED until their issue; others INVALID_ARGS. */
 sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u64 key, u64 size, struct vmo **out);
-/* Moves or copies pages from aux; *done (in/out) bytes already handled, *fresh (in/out) bytes that were new: kept by the caller over VM_AGAIN. Finishes the faults of waiters and wakes them.
- * INVALID_ARGS (alignment; v is not this pager's own root), OUT_OF_RANGE, NOT_SUPPORTED (aux has a source), BAD_STATE (detached), NO_MEMORY. */
-sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset, u64 *done, u64 *fresh);
-/* FAIL; other ops NOT_SUPPORTED until their issue, unknown INVALID_ARGS. VM_AGAIN: some waiters are woken, make the same call again. */
+/* Moves or copies pages from aux; *done (in/out) bytes already handled, *fresh (in/out) bytes that were new: kept by
+ * the caller over VM_AGAIN. Finishes the faults of waiters and wakes them. INVALID_ARGS (alignment; v is not this
+ * pager's own root), OUT_OF_RANGE, NOT_SUPPORTED (aux has a source), BAD_STATE (detached), NO_MEMORY. */
+sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
+                          u64 *done, u64 *fresh);
+/* FAIL; other ops NOT_SUPPORTED until their issue, unknown INVALID_ARGS. VM_AGAIN: some waiters are woken, make the
+ * same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
 /* Takes the next request off the queue: it is DELIVERED now. False: none. */
 bool pager_take(struct pager *p, sys_pager_request_t *out);
-/* Dead from now on: misses give BAD_STATE, the object ends; its reap wakes every waiter with BAD_STATE in steps. O(1). Supplied pages stay. */
+/* Dead from now on: misses give BAD_STATE, the object ends; its reap wakes every waiter with BAD_STATE in steps. O(1).
+ * Supplied pages stay. */
 void pager_kill(struct pager *p);
 
 /* Called by cursor.c: page of root v is missing. Registers w: SHOULD_WAIT; or BAD_STATE. */
@@ -72,7 +79,8 @@ bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status);
 bool source_shrink_step(struct source *s, u64 pages);
 /* Everybody who waits is woken with this status; all requests are forgotten. */
 bool source_end_step(struct source *s, sys_status_t status);
-/* Waiters of accesses to [low, high) of a space, for pages [page, end), are woken: the mapping that they came through goes, and they will find out. */
+/* Waiters of accesses to [low, high) of a space, for pages [page, end), are woken: the mapping that they came through
+ * goes, and they will find out. */
 bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high);
 /* Ends the source itself; nobody waits any more. The root has none from now on. */
 void source_free(struct source *s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.c: persistent page trees: finding, editing, filling. Snapshots are cut in tree_snapshot.c, content is given up in tree_remove.c,
- * and tree_check.c tells what must hold.
+/* tree.c: persistent page trees: finding, editing, filling. Snapshots are cut in tree_snapshot.c, content is given up
+ * in tree_remove.c, and tree_check.c tells what must hold.
  *
  * Two VMOs after `b` was made as a snapshot of `a`, and then `a` wrote its page 700:
  *
@@ -20,28 +20,30 @@
  *                 v      v              v
  *               p700'   p512 ..        p700
  *
- * The write found R shared, so it copied R for itself (R'), then leaf 1, which R' and R now shared, then the page. Everything else is named
- * twice. Neither VMO is the other's parent: when `b` goes, its references go, and what `a` alone reaches is `a`'s to write in place
- * again. So there are no hidden parents, no chain to walk when a page is looked up, none to merge when a VMO ends. In a chain of a thousand
- * snapshots each lookup is one walk of its own tree.
+ * The write found R shared, so it copied R for itself (R'), then leaf 1, which R' and R now shared, then the page.
+ * Everything else is named twice. Neither VMO is the other's parent: when `b` goes, its references go, and what `a`
+ * alone reaches is `a`'s to write in place again. So there are no hidden parents, no chain to walk when a page is
+ * looked up, none to merge when a VMO ends. In a chain of a thousand snapshots each lookup is one walk of its own tree.
  *
- * What persistence costs: the first write into a region after a snapshot copies its path, one node per level that is still shared: at most six
- * nodes of 512 slots, each slot a reference counted up. The next write beside it finds an unshared path and copies only its page. To know that a
- * page may be written in place takes a reference count of one at every node of its path, not only at the page.
+ * What persistence costs: the first write into a region after a snapshot copies its path, one node per level that is
+ * still shared: at most six nodes of 512 slots, each slot a reference counted up. The next write beside it finds an
+ * unshared path and copies only its page. To know that a page may be written in place takes a reference count of one at
+ * every node of its path, not only at the page.
  *
- * Indices. Snapshots share nodes, so all that share must agree on where in a node a page stands: a page keeps its index for life. A window at page 100 of a VMO
- * is a tree with a bias of 100: its page 0 is index 100. Indices are modulo 2^54. Slot i of an inline content is index bias + i, so a content
- * moves out of its header into nodes, when its owner touches a page beyond the first eight, without moving any index.
- * The root stands as low as content allows: it covers the 512^(level + 1) aligned indices around it, and the tree grows at the top when an index outside is touched.
+ * Indices. Snapshots share nodes, so all that share must agree on where in a node a page stands: a page keeps its index
+ * for life. A window at page 100 of a VMO is a tree with a bias of 100: its page 0 is index 100. Indices are modulo
+ * 2^54. Slot i of an inline content is index bias + i, so a content moves out of its header into nodes, when its owner
+ * touches a page beyond the first eight, without moving any index. The root stands as low as content allows: it covers
+ * the 512^(level + 1) aligned indices around it, and the tree grows at the top when an index outside is touched.
  *
- * Counts. An entry of the frame table says how many pages and nodes are below a node, so that a subtree is charged, dropped and measured without being
- * walked. They are kept along the path on each change; only unshared nodes change.
+ * Counts. An entry of the frame table says how many pages and nodes are below a node, so that a subtree is charged,
+ * dropped and measured without being walked. They are kept along the path on each change; only unshared nodes change.
  * Lock: the kernel lock.
  */
 #include "lib/string.h"
 #include "vm/tree_node.h"
 
-/* ---- charges --------------------------------------------------------------------------------------------------------------------- */
+/* ---- charges ------------------------------------------------------------------------------------ */
 sys_status_t tree_charge(struct tree *t, u64 frames)
 {
 	sys_status_t status = account_charge(t->account, frames);
@@ -67,7 +69,7 @@ sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames)
 	return SYS_OK;
 }
 
-/* ---- nodes and paths --------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes and paths ---------------------------------------------------------------------------- */
 paddr_t node_make(unsigned level, u64 index)
 {
 	paddr_t node = frame_alloc_zeroed(FRAME_NODE);
@@ -158,7 +160,7 @@ void tree_prune(struct tree *t, u64 page)
 	path_prune(t, &p, index);
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------------------------------ */
 void tree_init(struct tree *t, struct account *account)
 {
 	*t = (struct tree){ .inlined = true, .account = account };
@@ -196,7 +198,8 @@ tree_slot_t tree_lookup(const struct tree *t, u64 page)
 	return tree_find(t, page, &own);
 }
 
-/* How many pages from `index` on are certainly empty, for a tree of nodes; 0: something is there. Looks no further than one node. */
+/* How many pages from `index` on are certainly empty, for a tree of nodes; 0: something is there. Looks no further than
+ * one node. */
 static u64 empty_run(const struct tree *t, u64 index)
 {
 	paddr_t node = tree_root(t);
@@ -233,8 +236,9 @@ u64 tree_next(const struct tree *t, u64 page, u64 end)
 	return end;
 }
 
-/* ---- editing ------------------------------------------------------------------------------------------------------------------------- */
-/* Walks to `index`, whose root covers it, copying at most `copies` shared nodes. SYS_OK: *out is the slot where the walk ended, in a node of *level. */
+/* ---- editing ------------------------------------------------------------------------------------ */
+/* Walks to `index`, whose root covers it, copying at most `copies` shared nodes. SYS_OK: *out is the slot where the
+ * walk ended, in a node of *level. */
 static sys_status_t own_path(struct tree *t, u64 index, unsigned copies, tree_slot_t **out, unsigned *level)
 {
 	tree_slot_t *link = &t->slot[0];
@@ -265,7 +269,8 @@ static void grow_up(struct tree *t)
 	t->slot[0] = root | TREE_NODE;
 }
 
-/* Makes the nodes that are missing on the way to `index`; they are charged already, and nodes on the way are the tree's own. */
+/* Makes the nodes that are missing on the way to `index`; they are charged already, and nodes on the way are the tree's
+ * own. */
 static tree_slot_t *grow_path(struct tree *t, u64 index)
 {
 	struct path p;
@@ -290,7 +295,8 @@ static tree_slot_t *grow_path(struct tree *t, u64 index)
 	return &node_slots(p.node[0])[slot_number(index, 0)];
 }
 
-/* The nodes that inline content and `index` need together: on each level, as many as there are different places, up to where there is one. */
+/* The nodes that inline content and `index` need together: on each level, as many as there are different places, up to
+ * where there is one. */
 static unsigned nodes_to_spill(const struct tree *t, u64 index)
 {
 	u64 place[TREE_INLINE + 1] = { index };

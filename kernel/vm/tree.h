@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.h: persistent page trees, the content of VMOs (design.md 5). A pure data structure: no locks of its own, no machine but frames.
- * How it works, with a picture: tree.c.
+/* tree.h: persistent page trees, the content of VMOs (design.md 5). A pure data structure: no locks of its own, no
+ * machine but frames. How it works, with a picture: tree.c.
  *
- * A content is a map from page index (54 bits, six levels of nine) to a slot. While it touches only its owner's first TREE_INLINE pages they stand inline
- * in the header; beyond that in a radix tree of nodes, one frame of 512 slots each. Nodes and pages are shared between trees by reference
- * count (frame table); whoever writes copies what is shared on the path first ("path copying"). So there are no hidden parents.
+ * A content is a map from page index (54 bits, six levels of nine) to a slot. While it touches only its owner's first
+ * TREE_INLINE pages they stand inline in the header; beyond that in a radix tree of nodes, one frame of 512 slots each.
+ * Nodes and pages are shared between trees by reference count (frame table); whoever writes copies what is shared on
+ * the path first ("path copying"). So there are no hidden parents.
  *
- * Charges: a tree's account pays for every page and node that the tree can reach (`charged` frames), shared or not. Copying what is shared never
- * charges: the reach stays the same.
+ * Charges: a tree's account pays for every page and node that the tree can reach (`charged` frames), shared or not.
+ * Copying what is shared never charges: the reach stays the same.
  * Lock: the kernel lock.
  */
 #pragma once
@@ -19,7 +20,7 @@
 #define TREE_FANOUT     512u
 #define TREE_LEVELS     6u
 #define TREE_INDEX_BITS 54u
-#define TREE_ALL        (1ull << TREE_INDEX_BITS)       /* as an end or a number of pages: however far content reaches */
+#define TREE_ALL        (1ull << TREE_INDEX_BITS)       /* as an end or a number of pages: as far as content goes */
 #define TREE_INDEX_MASK (TREE_ALL - 1)
 
 /* A slot: the low bits say what it is, the rest is the frame's physical address. */
@@ -44,20 +45,24 @@ void tree_init(struct tree *t, struct account *account);
 tree_slot_t tree_lookup(const struct tree *t, u64 page);
 /* The same; *own: this tree alone reaches the slot and the page in it, so both may be written in place. */
 tree_slot_t tree_find(const struct tree *t, u64 page, bool *own);
-/* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped siblings. */
+/* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped
+ * siblings. */
 u64 tree_next(const struct tree *t, u64 page, u64 end);
 
-/* Makes the slot of `page` writable in place and says where it is: shared nodes on the path are copied, missing nodes made.
- * SYS_OK: *out is this tree's own slot (its page, if any, may still be shared: refs > 1). VM_AGAIN: one shared node was copied and another is in the way,
- * call again (whole_path: all are copied, at most six). NO_MEMORY, BAD_STATE: the account; the content is as it was. Nodes it makes are charged; a caller that
- * then cannot fill the slot calls tree_prune(). */
+/* Makes the slot of `page` writable in place and says where it is: shared nodes on the path are copied, missing nodes
+ * made. SYS_OK: *out is this tree's own slot (its page, if any, may still be shared: refs > 1). VM_AGAIN: one shared
+ * node was copied and another is in the way, call again (whole_path: all are copied, at most six). NO_MEMORY,
+ * BAD_STATE: the account; the content is as it was. Nodes it makes are charged; a caller that then cannot fill the slot
+ * calls tree_prune(). */
 sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **out);
-/* Puts a page (charged already as one frame by the caller through tree_charge) or marker into the slot that tree_edit returned, which is EMPTY or ZERO; counts along the path. */
+/* Puts a page (charged already as one frame by the caller through tree_charge) or marker into the slot that tree_edit
+ * returned, which is EMPTY or ZERO; counts along the path. */
 void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);
-/* Takes the page out of the tree without freeing it (supply moves it). Its charge stays: the caller moves or drops it. Nodes that became empty go, with their charge.
- * 0: there is no page, or it is not the tree's own (shared): nothing changed. */
+/* Takes the page out of the tree without freeing it (supply moves it). Its charge stays: the caller moves or drops it.
+ * Nodes that became empty go, with their charge. 0: there is no page, or it is not the tree's own (shared): nothing
+ * changed. */
 paddr_t tree_take(struct tree *t, u64 page);
 /* Frees the nodes on the way to `page` that hold nothing. The path is the tree's own. */
 void tree_prune(struct tree *t, u64 page);
@@ -67,31 +72,40 @@ void tree_uncharge(struct tree *t, u64 frames);
 /* Moves the charge of `frames` frames that change trees. As account_move_charge. */
 sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames);
 
-/* Empties [page, end) in bounded steps (a step: up to TREE_STEP pages or one shared subtree dropped, or one node copied). True: done. Emptied slots become EMPTY; nodes
- * without content go. NO_MEMORY cannot happen: removal never needs a charge. Hardware entries of removed pages are the caller's matter (frame.page.mapped must be 0 for
- * pages that are freed). Nothing behind the owner's last page? Then pass TREE_ALL as end: shared subtrees that reach beyond it go whole. */
+/* Empties [page, end) in bounded steps (a step: up to TREE_STEP pages or one shared subtree dropped, or one node
+ * copied). True: done. Emptied slots become EMPTY; nodes without content go. NO_MEMORY cannot happen: removal never
+ * needs a charge. Hardware entries of removed pages are the caller's matter (frame.page.mapped must be 0 for pages that
+ * are freed). Nothing behind the owner's last page? Then pass TREE_ALL as end: shared subtrees that reach beyond it go
+ * whole. */
 #define TREE_STEP 64u
 bool tree_remove_step(struct tree *t, u64 page, u64 end);
 /* Drops everything, in bounded steps. True: done. */
 bool tree_drop_step(struct tree *t);
 
-/* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first, charges dst's account, then cuts:
- * NO_MEMORY or BAD_STATE change nothing. Cost: the two boundary paths. The caller has taken write access to the window away. */
+/* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first,
+ * charges dst's account, then cuts: NO_MEMORY or BAD_STATE change nothing. Cost: the two boundary paths. The caller has
+ * taken write access to the window away. */
 sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pages);
 
 struct tree_counts { u64 pages, nodes, private_pages; };
-/* Exact counts of [page, end). Cost: the boundary paths for pages and nodes; private pages (reached by this tree only) need a walk of unshared nodes. */
+/* Exact counts of [page, end). Cost: the boundary paths for pages and nodes; private pages (reached by this tree only)
+ * need a walk of unshared nodes. */
 void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out);
 
 /* The same for the whole tree, without private pages. O(1). */
 void tree_totals(const struct tree *t, u64 *pages, u64 *nodes);
 
-/* Who pays what: a share of each page, divided at every shared node and page on its path by the number of references to it. What all trees are told adds up to the
- * pages in use, less at most one unit of the fraction per division. */
+/* Who pays what: a share of each page, divided at every shared node and page on its path by the number of references to
+ * it. What all trees are told adds up to the pages in use, less at most one unit of the fraction per division. */
 struct tree_share { u64 bytes, fraction; };     /* fraction: in 2^-63 bytes */
-struct tree_survey { u64 next; u64 private_pages; struct tree_share share; };   /* zeroed at first; next: the page to go on from */
+struct tree_survey {                    /* zeroed at first */
+	u64 next;                       /* the page to go on from */
+	u64 private_pages;
+	struct tree_share share;
+};
 /* One step (one leaf) of a survey of the whole tree. True: done. */
 bool tree_survey_step(const struct tree *t, struct tree_survey *s);
 
-/* Walker: counts in the frame table equal what is below; no slot names a frame with count 0; levels and bases agree; charged is the exact reach. */
+/* Walker: counts in the frame table equal what is below; no slot names a frame with count 0; levels and bases agree;
+ * charged is the exact reach. */
 void tree_check(const struct tree *t);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree_check.c: looking at a whole tree: the walker that debug builds and tests run, and the survey that divides the cost of shared pages among those who
- * reach them. Lock: the kernel lock. */
+/* tree_check.c: looking at a whole tree: the walker that debug builds and tests run, and the survey that divides the
+ * cost of shared pages among those who reach them.
+ * Lock: the kernel lock. */
 #include "vm/tree_node.h"
 
-/* ---- the walker ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the walker --------------------------------------------------------------------------------- */
 struct sums { u64 pages, nodes; };
 
 static struct sums check_page(tree_slot_t slot, u64 index)
@@ -63,8 +64,9 @@ void tree_check(const struct tree *t)
 	ASSERT(sum.pages + sum.nodes == t->charged);
 }
 
-/* ---- the survey -------------------------------------------------------------------------------------------------------------------- */
-/* a / d, rounded down to a unit of the fraction: long division by digits of 2^32 and 2^31, as no 128-bit division is at hand. */
+/* ---- the survey --------------------------------------------------------------------------------- */
+/* a / d, rounded down to a unit of the fraction: long division by digits of 2^32 and 2^31, as no 128-bit division is at
+ * hand. */
 static struct tree_share share_divide(struct tree_share a, u32 d)
 {
 	if (d == 1)
@@ -82,7 +84,8 @@ static void share_add(struct tree_share *sum, struct tree_share a)
 }
 
 /* Adds the pages of some slots, each of which is worth `worth` to this tree before its own sharing. */
-static void survey_slots(const tree_slot_t *slot, unsigned count, struct tree_share worth, bool own, struct tree_survey *s)
+static void survey_slots(const tree_slot_t *slot, unsigned count, struct tree_share worth, bool own,
+                         struct tree_survey *s)
 {
 	for (; count > 0; count--, slot++) {
 		if (tree_tag(*slot) != TREE_PAGE)

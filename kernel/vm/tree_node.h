@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree_node.h: nodes as the files of the tree see them (tree.c, tree_remove.c, tree_snapshot.c, tree_check.c); nobody else includes it.
+/* tree_node.h: nodes as the files of the tree see them (tree.c, tree_remove.c, tree_snapshot.c, tree_check.c); nobody
+ * else includes it.
  *
- * A node is a frame of 512 slots. Its frame-table entry says the rest: `level` (0: its slots hold pages), `state` (slots in use, markers included),
- * `refs` (slots and contents that name it), tree.base (its first index), tree.pages and tree.nodes (what is below it).
+ * A node is a frame of 512 slots. Its frame-table entry says the rest: `level` (0: its slots hold pages), `state`
+ * (slots in use, markers included), `refs` (slots and contents that name it), tree.base (its first index), tree.pages
+ * and tree.nodes (what is below it).
  */
 #pragma once
 #include "arch/arch.h"
@@ -16,11 +18,12 @@ static inline u64 slot_span(unsigned level) { return 1ull << TREE_BITS * level; 
 static inline u64 node_span(unsigned level) { return slot_span(level + 1); }
 static inline unsigned slot_number(u64 index, unsigned level) { return index >> TREE_BITS * level & (TREE_FANOUT - 1); }
 static inline u64 node_base(u64 index, unsigned level) { return index & ~(node_span(level) - 1); }
-static inline bool node_covers(const struct frame *node, u64 index) { return node_base(index, node->level) == node->tree.base; }
+static inline bool node_covers(const struct frame *f, u64 index) { return node_base(index, f->level) == f->tree.base; }
 static inline u64 tree_index(const struct tree *t, u64 page) { return (t->bias + page) & TREE_INDEX_MASK; }
 static inline paddr_t tree_root(const struct tree *t) { return tree_frame(t->slot[0]); }
 
-/* A window: `pages` indices from `start` on, modulo 2^54. All comparisons are made relative to `start`, so a window that wraps is no special case. */
+/* A window: `pages` indices from `start` on, modulo 2^54. All comparisons are made relative to `start`, so a window
+ * that wraps is no special case. */
 struct window { u64 start, pages; };
 static inline struct window tree_window(const struct tree *t, u64 page, u64 end)
 {
@@ -46,7 +49,8 @@ paddr_t node_copy(paddr_t shared);
 void path_find(const struct tree *t, u64 index, struct path *p);
 /* Adds to the counts of all nodes on the path (those at level `above` and higher). */
 void path_count(const struct path *p, unsigned above, i64 pages, i64 nodes);
-/* Empties the slot that names node[low], or any of its slots: `low`'s use count drops by `used`; nodes that hold nothing go, and their charge. */
+/* Empties the slot that names node[low], or any of its slots: `low`'s use count drops by `used`; nodes that hold
+ * nothing go, and their charge. */
 void path_prune(struct tree *t, struct path *p, u64 index);
 /* Drops one reference to a page: it is freed with the last. */
 void page_drop(paddr_t page);

@@ -2,10 +2,12 @@
 /* tree_remove.c: giving content up, in bounded steps.
  *
  * A step goes to the first slot of the window that holds something. On the way down it meets
- *   a shared node wholly inside the window:   its reference is dropped and its whole charge with it; whatever is below is the others' now
- *   a shared node partly inside:              it is copied (that never charges), for the next step to go on in the copy
- *   an unshared leaf:                         up to TREE_STEP of its pages are dropped
- * Nodes that hold nothing any more go at once. So removal needs no memory, and a step's cost does not depend on how large the content is.
+ *   a shared node wholly inside the window: its reference is dropped, and its whole charge with it; what is below
+ *                                           is the others' now
+ *   a shared node partly inside:            it is copied (that never charges); the next step goes on in the copy
+ *   an unshared leaf:                       up to TREE_STEP of its pages are dropped
+ * Nodes that hold nothing any more go at once. So removal needs no memory, and a step's cost does not depend on how
+ * large the content is.
  * Lock: the kernel lock.
  */
 #include "vm/tree_node.h"
@@ -84,7 +86,7 @@ static void remove_at(struct tree *t, u64 page, u64 end, struct window w)
 			return drop_from_leaf(t, &p, index, end - page);
 		link = &node_slots(tree_frame(*link))[slot_number(index, level)];
 		if (tree_tag(*link) != TREE_NODE) {
-			/* Markers above the leaves are not made yet; a part of one would need nodes, and so a charge. */
+			/* Markers above the leaves are not made yet; a part of one would need a charge for nodes. */
 			ASSERT(window_holds(w, index & ~(slot_span(level) - 1), slot_span(level)));
 			return drop_whole_slot(t, &p, index);
 		}

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree_snapshot.c: cutting a window out of a tree, and counting what a window holds. Nothing is copied but the nodes through which
- * the window's edges run; each subtree between them is named once more:
+/* tree_snapshot.c: cutting a window out of a tree, and counting what a window holds. Nothing is copied but the nodes
+ * through which the window's edges run; each subtree between them is named once more:
  *
- *      [           root            ]          a window over the slots 2 .. 6 of this level, that begins in the middle of slot 2 and
- *        |    |   (2   3   4   5   6)         ends in the middle of slot 6: the snapshot gets a root of its own, that names the
- *        v    v    v   v   v   v   v          nodes 3, 4 and 5, and its own nodes 2' and 6', cut in the same way further down
+ *      [           root            ]     a window over the slots 2 .. 6 of this level, from the middle of slot 2
+ *        0    1   (2   3   4   5   6)    to the middle of slot 6: the snapshot gets a root of its own, that names
+ *        |    |    |   |   |   |   |     the nodes 3, 4 and 5, and nodes 2' and 6' of its own, which are cut in the
+ *        v    v    v   v   v   v   v     same way further down
  *                 cut  share these  cut
  *
- * A node from which nothing would be cut off is shared whole, so a snapshot of everything takes a reference to the root.
- * Counting comes first, charging second, cutting last: then nothing can fail. Recursion is as deep as the tree: six.
+ * A node from which nothing would be cut off is shared whole, so a snapshot of everything takes a reference to the
+ * root. Counting comes first, charging second, cutting last: then nothing can fail. Recursion is as deep as the tree:
+ * six.
  * Lock: the kernel lock.
  */
 #include "vm/tree_node.h"
@@ -143,8 +145,9 @@ sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pag
 	return status;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------------------------------------------- */
-/* Adds what the window holds of a node. own: no node above it is shared; then it is walked for private pages as well. */
+/* ---- counting ----------------------------------------------------------------------------------- */
+/* Adds what the window holds of a node. own: no node above it is shared; then it is walked for private pages as
+ * well. */
 static void count_node(paddr_t node, struct window w, bool own, struct tree_counts *sum)
 {
 	struct frame *f = frame_of(node);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmo.c: memory objects: making, copying, resizing, measuring them, and their end. Pages are reached through cursor.c, reading and writing by calls is in copy.c.
+/* vmo.c: memory objects: making, copying, resizing, measuring them, and their end. Pages are reached through cursor.c,
+ * reading and writing by calls is in copy.c.
  *
  * Shrinking, while others map the object, is in this order, so that nobody ever reaches a page that has been freed:
  *   1. the kept bytes' last page is cleared behind the new end;
  *   2. hardware entries beyond the end are removed, in steps; a record on the VMO keeps them from coming back;
  *   3. in the entry that finds none left the size changes: from now on every access beyond it is out of range;
- *   4. waiters for pages beyond it are woken, content beyond it is removed, in steps (`trimming`). Should the caller die here, the next one who resizes or
- *      copies the object goes on.
+ *   4. waiters for pages beyond it are woken, content beyond it is removed, in steps (`trimming`). Should the caller
+ *      die here, the next one who resizes or copies the object goes on.
  * Lock: the kernel lock.
  */
 #include "arch/arch.h"
@@ -19,13 +20,13 @@
 paddr_t zero_page;
 
 #define OPTIONS       (SYS_VMO_RESIZABLE | SYS_VMO_DISCARDABLE | SYS_VMO_TRAP_DIRTY | SYS_VMO_UNBOUNDED)
-#define CHILD_KINDS   (SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | SYS_VMO_CHILD_SNAPSHOT_MODIFIED | \
-                       SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE)
+#define CHILD_KINDS   (SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | \
+                       SYS_VMO_CHILD_SNAPSHOT_MODIFIED | SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE)
 #define CHILD_OPTIONS (CHILD_KINDS | SYS_VMO_CHILD_RESIZABLE | SYS_VMO_CHILD_NO_WRITE)
 
 static u64 pages_of(const struct vmo *v) { return v->size >> PAGE_SHIFT; }
 
-/* ---- making ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------- */
 sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, struct vmo **out)
 {
 	sys_status_t status;
@@ -63,6 +64,12 @@ sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **o
 	return vmo_make(a, size, options, 0, out);
 }
 
+/* Clears what of this page is behind byte `size` of the object. */
+static void clear_behind(paddr_t page, u64 size)
+{
+	memset((u8 *)phys_to_virt(page) + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
+}
+
 static sys_status_t take_module_page(struct vmo *v, u64 page, paddr_t frame)
 {
 	tree_slot_t *slot;
@@ -89,11 +96,11 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 	if (status != SYS_OK)
 		object_end(&(*out)->object);
 	else if (!page_aligned(size))           /* the loader leaves anything behind a module's last byte */
-		memset((u8 *)phys_to_virt(base + (size & ~PAGE_MASK)) + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
+		clear_behind(base + (size & ~PAGE_MASK), size);
 	return status;
 }
 
-/* ---- removing what is beyond the size --------------------------------------------------------------------------------------------------- */
+/* ---- removing what is beyond the size ----------------------------------------------------------- */
 /* True: nothing is left beyond the size. */
 static bool trim(struct vmo *v)
 {
@@ -106,7 +113,7 @@ static bool trim(struct vmo *v)
 	return true;
 }
 
-/* ---- copying ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- copying ------------------------------------------------------------------------------------ */
 static sys_status_t child_arguments(u32 options, u64 offset, u64 size)
 {
 	u32 kind = options & CHILD_KINDS;
@@ -121,7 +128,8 @@ static sys_status_t child_arguments(u32 options, u64 offset, u64 size)
 	return SYS_OK;
 }
 
-/* How much of v the child's window takes: all there may be behind its start when it reaches v's end, so that the tree's right edge is not cut. */
+/* How much of v the child's window takes: all there may be behind its start when it reaches v's end, so that the tree's
+ * right edge is not cut. */
 static u64 window_pages(const struct vmo *v, u64 offset, u64 size)
 {
 	u64 first = offset >> PAGE_SHIFT;
@@ -153,7 +161,8 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 	while (!mapping_protect_step(v))
 		if (arch_preempt_poll())
 			return VM_AGAIN;
-	status = vmo_make(a, size, options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0, SYS_VMO_INFO_COW_CLONE, &child);
+	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
+	status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)
 		return status;
 	status = tree_snapshot(&child->tree, &v->tree, offset >> PAGE_SHIFT, window_pages(v, offset, size));
@@ -166,7 +175,7 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 	return SYS_OK;
 }
 
-/* ---- size ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- size --------------------------------------------------------------------------------------- */
 sys_status_t vmo_get_size(struct vmo *v, u64 *size)
 {
 	if (object_dying(&v->object))
@@ -175,7 +184,8 @@ sys_status_t vmo_get_size(struct vmo *v, u64 *size)
 	return SYS_OK;
 }
 
-/* Clears the bytes from `size` to the end of its page, if there is content. Never charges: what is there is at most copied. */
+/* Clears the bytes from `size` to the end of its page, if there is content. Never charges: what is there is at most
+ * copied. */
 static sys_status_t clear_tail(struct vmo *v, u64 size)
 {
 	struct page_ref page;
@@ -184,7 +194,7 @@ static sys_status_t clear_tail(struct vmo *v, u64 size)
 		return SYS_OK;
 	sys_status_t status = cursor_require(v, number, true, 1, TREE_LEVELS + 1, NULL, &page);
 	if (status == SYS_OK)
-		memset((u8 *)phys_to_virt(page.frame) + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
+		clear_behind(page.frame, size);
 	return status;
 }
 
@@ -215,8 +225,9 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 	return trim(v) ? SYS_OK : VM_AGAIN;
 }
 
-/* ---- operations on ranges ---------------------------------------------------------------------------------------------------------------------- */
-/* A page of its own, as a write would make it; a pager's page is only made present. Whole paths are copied: six nodes at most. */
+/* ---- operations on ranges ----------------------------------------------------------------------- */
+/* A page of its own, as a write would make it; a pager's page is only made present. Whole paths are copied: six nodes
+ * at most. */
 static sys_status_t commit_page(struct vmo *v, u64 page, u64 run, struct page_wait *w)
 {
 	struct page_ref ref;
@@ -241,8 +252,8 @@ static sys_status_t commit(struct vmo *v, u64 offset, u64 size, u64 *done, struc
 	return SYS_OK;
 }
 
-/* Entries go first, all of them: in the entry that finds none, pages go, for as long as nobody interrupts; then entries are looked at again, since
- * meanwhile somebody may have touched what is left. */
+/* Entries go first, all of them: in the entry that finds none, pages go, for as long as nobody interrupts; then entries
+ * are looked at again, since meanwhile somebody may have touched what is left. */
 static sys_status_t decommit(struct vmo *v, u64 offset, u64 size, u64 *done)
 {
 	u64 page = (offset + *done) >> PAGE_SHIFT, end = (offset + size) >> PAGE_SHIFT;
@@ -282,8 +293,9 @@ sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done
 	return decommit(v, offset, size, done);
 }
 
-/* ---- info -------------------------------------------------------------------------------------------------------------------------------------- */
-/* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it together. */
+/* ---- info --------------------------------------------------------------------------------------- */
+/* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
+ * together. */
 static bool survey(struct vmo *v)
 {
 	if (!v->surveying)
@@ -317,7 +329,7 @@ sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
 	return SYS_OK;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------------ */
 /* Its parent counts it no longer. */
 static void vmo_ended(struct object *o)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmo.h: memory objects: a size, a content (tree.h), who maps it (mapping.h), where its pages come from (source.h). Semantics: docs/abi.md and the numbered
- * statements that the tests name. All calls here check their arguments in the documented order (options and arguments, state, memory); capability
- * types and rights are checked before by the dispatcher. Lock: the kernel lock.
+/* vmo.h: memory objects: a size, a content (tree.h), who maps it (mapping.h), where its pages come from (source.h).
+ * Semantics: docs/abi.md and the numbered statements that the tests name. All calls here check their arguments in the
+ * documented order (options and arguments, state, memory); capability types and rights are checked before by the
+ * dispatcher.
+ * Lock: the kernel lock.
  */
 #pragma once
 #include "vm/tree.h"
@@ -12,7 +14,8 @@
 struct source;
 struct mapping;
 
-/* Access that is being taken away in steps (mapping.c): while it stands no hardware entry that it forbids is made. All zero: none. */
+/* Access that is being taken away in steps (mapping.c): while it stands no hardware entry that it forbids is made. All
+ * zero: none. */
 struct vmo_closing {
 	u64 page, end;                  /* no entries for these pages of the object */
 	struct mapping *at;             /* those in front of it (by object offset) have none left; NULL: begin anew */
@@ -30,14 +33,16 @@ struct vmo {
 	u64 child_count;
 	struct vmo *parent;             /* weak both ways: severed when either goes */
 	sys_koid_t parent_koid;
-	struct avl_tree mappings;       /* struct mapping by object offset, augmented with the largest end (mapping.h) */
+	struct avl_tree mappings;       /* by object offset, augmented with the largest end (mapping.h) */
 	u64 mapping_count;
 	struct list writable;           /* mappings that may have writable hardware entries */
 	struct vmo_closing closing;
-	struct mapping *replacing;      /* during cursor_require() of a fault: the mapping whose entry the fault replaces by itself if that returns SYS_OK */
+	struct mapping *replacing;      /* during cursor_require() of a fault: the mapping whose entry the fault
+	                                 * replaces by itself if that returns SYS_OK */
 	struct source *source;          /* what stands behind a root; NULL: zero */
-	bool trimming;                  /* it shrank, and content beyond its size is not all removed yet: nobody sees it, and it goes before the VMO grows or is copied */
-	struct tree_survey survey;      /* how far vmo_info() is with measuring the content; `surveying`: it has begun */
+	bool trimming;                  /* it shrank, and content beyond its size is not all removed yet: nobody sees
+	                                 * it, and it goes before the VMO grows or is copied */
+	struct tree_survey survey;      /* how far vmo_info() is with measuring the content, if it has begun */
 	bool surveying;
 };
 
@@ -45,37 +50,45 @@ extern const struct object_type vmo_type;
 
 /* INVALID_ARGS, OUT_OF_RANGE, NOT_SUPPORTED (an option of a later issue), NO_MEMORY, BAD_STATE (account). */
 sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **out);
-/* The common part of all ways to make one: arguments are good; info_flags as well as those that options imply. NO_MEMORY, BAD_STATE (account). */
+/* The common part of all ways to make one: arguments are good; info_flags as well as those that options imply.
+ * NO_MEMORY, BAD_STATE (account). */
 sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, struct vmo **out);
 /* Undoes vmo_make: nobody has seen it, it has no content. */
 void vmo_discard(struct vmo *v);
 /* A read-only boot module: its frames (FRAME_MODULE) become pages of the VMO, charged to the account. Only at boot. */
 sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out);
-/* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is being taken from mappings. */
+/* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is
+ * being taken from mappings. */
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
 sys_status_t vmo_get_size(struct vmo *v, u64 *size);
-/* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED). VM_AGAIN: shrinking in steps. */
+/* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
+ * VM_AGAIN: shrinking in steps. */
 sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize);
-/* op_range for COMMIT and DECOMMIT (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out): bytes already done, kept by the caller over VM_AGAIN and
- * SHOULD_WAIT so that a restarted call goes on; 0 at first. */
+/* op_range for COMMIT and DECOMMIT (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out):
+ * bytes already done, kept by the caller over VM_AGAIN and SHOULD_WAIT so that a restarted call goes on; 0 at first. */
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);
-/* Rights are filled in by the caller. VM_AGAIN: the content is large and is being measured in steps; exact if nobody changes it meanwhile. BAD_STATE: it is dying.
- * metadata_bytes is 0 as long as there is no content. */
+/* Rights are filled in by the caller. VM_AGAIN: the content is large and is being measured in steps; exact if nobody
+ * changes it meanwhile. BAD_STATE: it is dying. metadata_bytes is 0 as long as there is no content. */
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info);
 
-/* ---- the cursor: the one way to pages, for faults, reads, writes, commit and supply (cursor.c) -------------------------------- */
+/* ---- the cursor: the one way to pages, for faults, reads, writes, commit and supply (cursor.c) ---- */
 struct page_ref {
 	paddr_t frame;                  /* the page; the shared zero page where nothing is */
 	bool writable;                  /* it is this VMO's own, unshared, and may be entered writable */
 };
 /* The page at this page number for reading or (write) for writing: returns it, allocates, copies, or asks the source.
- * SYS_OK; VM_AGAIN; SYS_ERR_SHOULD_WAIT (w is registered); OUT_OF_RANGE (beyond the size), NO_MEMORY, BAD_STATE (dying, detached, closed account). VM_AGAIN also: entries that show what would be replaced are being removed. `retries`: how often the same
- * fault was re-executed (a whole path is copied when above TREE_LEVELS). `run`: pages the caller will want from here on (>= 1), the request's length at most. */
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w, struct page_ref *out);
-/* What is there already, without allocating, copying or asking: false if a read would have to wait or allocate. An anonymous hole gives the zero page. */
+ * SYS_OK; VM_AGAIN; SYS_ERR_SHOULD_WAIT (w is registered); OUT_OF_RANGE (beyond the size), NO_MEMORY, BAD_STATE (dying,
+ * detached, closed account). VM_AGAIN also: entries that show what would be replaced are being removed. `retries`: how
+ * often the same fault was re-executed (a whole path is copied when above TREE_LEVELS). `run`: pages the caller will
+ * want from here on (>= 1), the request's length at most. */
+sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
+                            struct page_ref *out);
+/* What is there already, without allocating, copying or asking: false if a read would have to wait or allocate. An
+ * anonymous hole gives the zero page. */
 bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out);
 extern paddr_t zero_page;
 /* Makes the zero page (the root account pays for it), registers the types. Needs account_init(). */
 void vmo_boot(void);
 
-void vmo_check(struct vmo *v);          /* walker: tree_check, sizes, lists, every mapping's hardware entries agree with the content (design.md 9.5) */
+/* Walker: tree_check, sizes, lists, every mapping's hardware entries agree with the content (design.md 9.5). */
+void vmo_check(struct vmo *v);

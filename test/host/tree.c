@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.c: the page tree against a model that is a list of (page, value) for each tree, with failing charges, at the corners of the index space. */
+/* tree.c: the page tree against a model that is a list of (page, value) for each tree, with failing charges, at the
+ * corners of the index space. */
 #include <stdlib.h>
 #include <string.h>
 #include "arch/arch.h"
@@ -25,7 +26,7 @@ static void setup(void)
 	next_value = 1;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the model ---------------------------------------------------------------------------------- */
 static struct entry *find(struct model *m, u64 page)
 {
 	for (unsigned i = 0; i < m->count; i++)
@@ -64,7 +65,7 @@ static void begin(struct model *m, u64 bias)
 	m->count = 0;
 }
 
-/* ---- operations, as the cursor makes them ------------------------------------------------------------------------------------------- */
+/* ---- operations, as the cursor makes them ------------------------------------------------------- */
 static sys_status_t edit(struct tree *t, u64 page, tree_slot_t **slot)
 {
 	bool whole = random_below(4) == 0;
@@ -153,7 +154,7 @@ static void end(struct model *m)
 	m->alive = false;
 }
 
-/* ---- checks ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------------- */
 static int by_page(const void *a, const void *b)
 {
 	u64 x = ((const struct entry *)a)->page, y = ((const struct entry *)b)->page;
@@ -235,9 +236,11 @@ static void check_all(void)
 	account_check_all();
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------------------------------- */
-static const u64 corner[] = { 0, 8, 512, 512 * 5, 1ull << 18, 3ull << 18, 1ull << 27, 1ull << 36, 1ull << 45, 1ull << 51 };
-static const u64 biases[] = { 0, 1, 509, (1ull << 18) - 3, (1ull << 27) - 1, (1ull << 45) - 7, TREE_ALL - 1, TREE_ALL - 5, TREE_ALL - 600, TREE_ALL - (1ull << 27) };
+/* ---- tests -------------------------------------------------------------------------------------- */
+static const u64 corner[] = { 0, 8, 512, 512 * 5, 1ull << 18, 3ull << 18, 1ull << 27, 1ull << 36, 1ull << 45,
+                             1ull << 51 };
+static const u64 biases[] = { 0, 1, 509, (1ull << 18) - 3, (1ull << 27) - 1, (1ull << 45) - 7, TREE_ALL - 1,
+                             TREE_ALL - 5, TREE_ALL - 600, TREE_ALL - (1ull << 27) };
 
 static u64 some_page(void)
 {
@@ -251,7 +254,8 @@ static void random_step(void)
 	u64 page = some_page(), charged = m->tree.charged;
 	if (!m->alive) {
 		if (src->alive && src->count < ENTRIES / 2) {
-			u64 pages = random_below(3) == 0 ? random_below(12) : random_below(3) == 0 ? TREE_ALL - page : some_page();
+			const u64 some[] = { random_below(12), TREE_ALL - page, some_page(), some_page() };
+			u64 pages = some[random_below(4)];
 			snapshot(m, src, random_below(3) ? page : 0, pages);
 		} else {
 			begin(m, biases[random_below(ARRAY_LEN(biases))]);
@@ -328,7 +332,8 @@ START_TEST(snapshot_shares)
 	ck_assert_uint_eq(frame_count_free(), before);
 	ck_assert_uint_eq(model[1].tree.slot[0], model[0].tree.slot[0]);
 	ck_assert_uint_eq(model[1].tree.charged, model[0].tree.charged);
-	ck_assert_int_eq(snapshot(&model[2], &model[0], 50, 1900), SYS_OK);     /* index 50 .. 1949: leaf 0 loses page 0, the last stays whole */
+	/* index 50 .. 1949: leaf 0 loses page 0, the last stays whole */
+	ck_assert_int_eq(snapshot(&model[2], &model[0], 50, 1900), SYS_OK);
 	ck_assert_uint_eq(frame_count_free(), before - 2);
 	check_all();
 	host_fail_charge_at = 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmo.c: memory objects, by calls and through mappings, against plain arrays: snapshots, sizes, commit, decommit, info, the end; interrupted at every step, with
- * failing charges. Each page has a value at its start and one at its end, so that a cut in the middle of a page shows. */
+/* vmo.c: memory objects, by calls and through mappings, against plain arrays: snapshots, sizes, commit, decommit, info,
+ * the end; interrupted at every step, with failing charges. Each page has a value at its start and one at its end, so
+ * that a cut in the middle of a page shows. */
 #include <stdlib.h>
 #include <string.h>
 #include "arch/arch.h"
@@ -46,7 +47,7 @@ static void setup(void)
 	next_value = 1;
 }
 
-/* ---- pages by call and by access ----------------------------------------------------------------------------------------------------- */
+/* ---- pages by call and by access ---------------------------------------------------------------- */
 static u64 *word(paddr_t frame, bool tail) { return (u64 *)((u8 *)phys_to_virt(frame) + (tail ? PAGE_SIZE_ - 8 : 0)); }
 
 static sys_status_t require(struct vmo *v, u64 page, bool write, struct page_ref *out)
@@ -101,11 +102,12 @@ static vaddr_t va_of(const struct object_model *m, unsigned which, u64 page, boo
 	return m->at[which] + page * PAGE_SIZE_ + (tail ? PAGE_SIZE_ - 8 : 0);
 }
 
-/* ---- the model ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the model ---------------------------------------------------------------------------------- */
 static void map(struct object_model *m, unsigned which)
 {
 	u32 options = SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_ALLOW_FAULTS;
-	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, m->v, SYS_RIGHTS_VMO, 0, VIEW, NULL, &m->at[which]));
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, m->v, SYS_RIGHTS_VMO, 0, VIEW, NULL,
+	                 &m->at[which]));
 }
 
 static void unmap(struct object_model *m, unsigned which)
@@ -171,7 +173,8 @@ static void check_all(bool measure)
 		if (!measure)
 			continue;
 		must_ok(vmo_info(m->v, &info));
-		must(info.size == m->size && info.private_bytes <= info.committed && info.scaled_bytes <= info.committed);
+		must(info.size == m->size && info.private_bytes <= info.committed
+		     && info.scaled_bytes <= info.committed);
 		must(info.private_bytes <= info.scaled_bytes + (info.scaled_fraction > 0));
 		bytes += info.scaled_bytes + ((fraction + info.scaled_fraction) >> 63);
 		fraction = (fraction + info.scaled_fraction) & INT64_MAX;
@@ -179,7 +182,8 @@ static void check_all(bool measure)
 	space_check(space);
 	account_check_all();
 	if (measure)
-		must(bytes == content_pages() * PAGE_SIZE_ || (bytes + 1 == content_pages() * PAGE_SIZE_ && fraction > INT64_MAX - 100000));
+		must(bytes == content_pages() * PAGE_SIZE_ || (bytes + 1 == content_pages() * PAGE_SIZE_
+		                                               && fraction > INT64_MAX - 100000));
 }
 
 static void check_end(void)
@@ -197,7 +201,7 @@ static void check_end(void)
 	frame_check();
 }
 
-/* ---- random operations ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- random operations -------------------------------------------------------------------------- */
 static void make(struct object_model *m)
 {
 	struct object_model *src = &model[random_below(VMOS)];
@@ -211,7 +215,8 @@ static void make(struct object_model *m)
 	u64 first = random_chance(50) ? 0 : random_below(src->size / PAGE_SIZE_ + 3);
 	if (random_chance(40))
 		size = src->size;
-	if (again(vmo_create_child(src->v, account, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_RESIZABLE, first * PAGE_SIZE_, size, &v)) != SYS_OK)
+	if (again(vmo_create_child(src->v, account, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_RESIZABLE,
+	                           first * PAGE_SIZE_, size, &v)) != SYS_OK)
 		return;
 	begin(m, v, size);
 	for (u64 p = 0; p < m->size / PAGE_SIZE_ && first + p < src->size / PAGE_SIZE_; p++) {
@@ -228,7 +233,8 @@ static void forget(struct object_model *m, u64 page, u64 end)
 
 static void resize(struct object_model *m)
 {
-	u64 size = random_chance(40) ? random_below(12 * PAGE_SIZE_) : random_below(PAGES * PAGE_SIZE_), pages = size / PAGE_SIZE_;
+	u64 size = random_chance(40) ? random_below(12 * PAGE_SIZE_) : random_below(PAGES * PAGE_SIZE_),
+	    pages = size / PAGE_SIZE_;
 	sys_status_t status = again(vmo_set_size(m->v, size, true));
 	if (!(m->v->options & SYS_VMO_RESIZABLE)) {
 		must(status == SYS_ERR_UNAVAILABLE);
@@ -270,11 +276,13 @@ static void touch(struct object_model *m, u64 page)
 
 static void range(struct object_model *m)
 {
-	u64 pages = m->size / PAGE_SIZE_, page = random_below(pages + 1), count = random_below(MIN(pages - page, 40) + 1), done = 0;
+	u64 pages = m->size / PAGE_SIZE_, page = random_below(pages + 1), done = 0;
+	u64 count = random_below(MIN(pages - page, 40) + 1);
 	struct page_wait w;
 	page_wait_init(&w);
 	if (random_chance(50)) {
-		if (again(vmo_op_range(m->v, SYS_VMO_OP_COMMIT, page * PAGE_SIZE_, count * PAGE_SIZE_, &done, &w)) != SYS_OK)
+		if (again(vmo_op_range(m->v, SYS_VMO_OP_COMMIT, page * PAGE_SIZE_, count * PAGE_SIZE_, &done,
+		                       &w)) != SYS_OK)
 			return;
 		must(done == count * PAGE_SIZE_);
 	} else {
@@ -325,7 +333,7 @@ START_TEST(random_operations)
 }
 END_TEST
 
-/* ---- single rules ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- single rules ------------------------------------------------------------------------------- */
 START_TEST(create_arguments)
 {
 	struct vmo *v;
@@ -384,7 +392,8 @@ START_TEST(child_arguments)
 	ck_assert_int_eq(child_of(v, 0, 0, 1), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(child_of(v, snapshot | SYS_VMO_CHILD_SLICE, 0, 1), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(child_of(v, snapshot | 1u << 20, 0, 1), SYS_ERR_INVALID_ARGS);
-	ck_assert_int_eq(child_of(v, snapshot | SYS_VMO_CHILD_NO_WRITE | SYS_VMO_CHILD_RESIZABLE, 0, 1), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(child_of(v, snapshot | SYS_VMO_CHILD_NO_WRITE | SYS_VMO_CHILD_RESIZABLE, 0, 1),
+	                 SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(child_of(v, snapshot, 100, 1), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(child_of(v, snapshot, 0, UINT64_MAX), SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(child_of(v, snapshot, PAGE_SIZE_, VMO_MAX_SIZE), SYS_ERR_OUT_OF_RANGE);
@@ -399,7 +408,8 @@ START_TEST(child_arguments)
 }
 END_TEST
 
-/* A snapshot that cannot be paid for changes nothing; one that is made is paid for whole, and a write to it never fails. */
+/* A snapshot that cannot be paid for changes nothing; one that is made is paid for whole, and a write to it never
+ * fails. */
 START_TEST(snapshot_is_paid_for)
 {
 	struct vmo *v, *child;
@@ -480,7 +490,8 @@ START_TEST(ranges)
 	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_DECOMMIT, 1, PAGE_SIZE_, &done, &w), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_DECOMMIT, 0, 5 * PAGE_SIZE_, &done, &w), SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, PAGE_SIZE_, UINT64_MAX, &done, &w), SYS_ERR_OUT_OF_RANGE);
-	must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, PAGE_SIZE_ + 5, PAGE_SIZE_, &done, &w));     /* touches pages 1 and 2 */
+	/* touches pages 1 and 2 */
+	must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, PAGE_SIZE_ + 5, PAGE_SIZE_, &done, &w));
 	ck_assert_uint_eq(done, PAGE_SIZE_);
 	ck_assert_uint_eq(v->tree.charged, 2);
 	done = 0;
@@ -490,7 +501,8 @@ START_TEST(ranges)
 }
 END_TEST
 
-/* A boot module's frames become an object's pages; what the loader left behind its last byte is cleared; it is content like any other. */
+/* A boot module's frames become an object's pages; what the loader left behind its last byte is cleared; it is content
+ * like any other. */
 START_TEST(boot_module)
 {
 	struct boot_info boot;
