@@ -145,7 +145,7 @@ START_TEST(deadline_on_the_way_out)
 	thread_set_priority(s->t, 20);
 	ck_assert_ptr_eq(sched_next(), s->t);
 	s->t->context.regs.r9 = 0;
-	ck_assert_int_eq(ipc_recv(s->t, e, NULL, 0, 10), CALL_BLOCKED);
+	ck_assert_int_eq(ipc_recv(s->t, e, NULL, 10), CALL_BLOCKED);
 	host_time_set(10);
 	ck_assert_ptr_eq(sched_next(), s->t);
 	ck_assert(cpu.current == s->t && s->t->state == SYS_THREAD_READY && (int)s->t->context.regs.rax == SYS_ERR_TIMED_OUT);

@@ -138,7 +138,7 @@ static void on_cpu(struct thread *t)
 	sched_dequeue(t);
 	object_ref(&t->object);
 	cpu.current = t;
-	t->since = arch_now();
+	cpu.since = (u32)arch_cycles();
 }
 
 static void off_cpu(void)
@@ -214,12 +214,13 @@ static int start(struct actor *x, int (*call)(struct actor *))
 	must(x->t->state == SYS_THREAD_READY && !x->t->suspended && !x->t->finish && x->t->context.regs.rip == AFTER);
 	x->call = call;
 	x->t->context.regs.rip = CODE;
+	x->t->context.regs.rsi = x->memory;     /* where a message goes */
 	return actor_goes_on(x);
 }
 
 static int send(struct actor *x) { return ipc_send(x->t, x->ep, x->badge, x->memory, x->deadline, false); }
 static int call(struct actor *x) { return ipc_send(x->t, x->ep, x->badge, x->memory, x->deadline, true); }
-static int recv(struct actor *x) { return ipc_recv(x->t, x->ep, x->reply, x->memory, x->deadline); }
+static int recv(struct actor *x) { return ipc_recv(x->t, x->ep, x->reply, x->deadline); }
 static int reply(struct actor *x) { return ipc_reply(x->t, x->reply, x->memory); }
 static int wait(struct actor *x) { return notification_wait(x->t, x->ntfn, x->deadline); }
 
