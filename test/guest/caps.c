@@ -138,9 +138,15 @@ static void place_old_generation(int how)
 	OKAY(place(how, ep, cnode, 3 | 1ull << 32, &out));
 }
 
-/* A CNode that is being laid out stands in its maker's slot already. A thread that wakes again and again meanwhile, and knows the
- * name that it will have, finds it unfinished. */
-struct impatient { int how; sys_cap_t cnode, ep, ntfn; uint32_t priority; volatile bool stop, refused; volatile sys_status_t other; };
+/* A CNode that is being laid out stands in its maker's slot already. A thread that wakes again and again meanwhile, and
+ * knows the name that it will have, finds it unfinished. */
+struct impatient {
+	int how;
+	sys_cap_t cnode, ep, ntfn;
+	uint32_t priority;
+	volatile bool stop, refused;
+	volatile sys_status_t other;
+};
 
 static int64_t is_impatient(void *arg)
 {
@@ -160,8 +166,10 @@ static int64_t is_impatient(void *arg)
 
 static void place_unfinished(int how)
 {
-	struct impatient other = {.how = how, .ep = new_endpoint(), .ntfn = new_notification(), .priority = own_priority()};
-	sys_cap_t thread = helper_prepare(is_impatient, &other, SYS_CAP_NULL, own_priority()), last = new_endpoint(), cnode;
+	struct impatient other = {
+		.how = how, .ep = new_endpoint(), .ntfn = new_notification(), .priority = own_priority()};
+	sys_cap_t thread = helper_prepare(is_impatient, &other, SYS_CAP_NULL, own_priority()), last = new_endpoint(),
+		  cnode;
 
 	fill_slots();
 	OKAY(sys_cap_delete(last));
@@ -200,7 +208,8 @@ TEST("cap_mint:OK a badge, and fewer rights")
 {
 	sys_cap_t ep = new_endpoint(), badged;
 
-	OKAY(sys_cap_mint(ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHT_SEND | SYS_RIGHT_COPY, 0xfeedface12345678, &badged));
+	OKAY(sys_cap_mint(
+		ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHT_SEND | SYS_RIGHT_COPY, 0xfeedface12345678, &badged));
 	EQ(cap_info(badged).badge, 0xfeedface12345678);
 	EQ(cap_info(badged).rights, SYS_RIGHT_SEND | SYS_RIGHT_COPY);
 	EQ(cap_info(badged).koid, cap_info(ep).koid);
@@ -215,7 +224,8 @@ TEST("cap_mint:INVALID_ARGS a badge on a badge")
 	OKAY(sys_cap_mint(ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, 5, &badged));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_cap_mint(badged, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, 6, &out));
 	EQ(out, 99);
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_cap_mint(reduced(ep, SYS_RIGHT_COPY), SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHT_SEND, 6, &out));
+	REFUSED(SYS_ERR_INVALID_ARGS,
+		sys_cap_mint(reduced(ep, SYS_RIGHT_COPY), SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHT_SEND, 6, &out));
 }
 
 TEST("cap_move:OK into another CNode and within the own")
@@ -265,7 +275,8 @@ TEST("cap_delete:OK the last capability of an object gives its memory back")
 {
 	uint64_t before = used(ut);
 	sys_cap_t vmo = new_vmo(8 * PAGE), ep = new_endpoint(), ntfn = new_notification(), reply = new_reply();
-	sys_cap_t cnode = new_cnode(1024), thread = new_thread(), vspace = new_vspace(), copy = reduced(vmo, SYS_RIGHTS_SAME);
+	sys_cap_t cnode = new_cnode(1024), thread = new_thread(), vspace = new_vspace(),
+		  copy = reduced(vmo, SYS_RIGHTS_SAME);
 
 	OKAY(sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 0, 8 * PAGE, NULL, 0));
 	CHECK(used(ut) >= before + 8 * PAGE + 1024 * 16);
@@ -372,11 +383,19 @@ TEST("cap_revoke:OK of a copy of an account's capability takes only what stands 
 
 TEST("cap_info:OK every type")
 {
-	static const struct { enum sys_type type; sys_rights_t rights; } want[] = {
-		{SYS_TYPE_UNTYPED, SYS_RIGHTS_UNTYPED}, {SYS_TYPE_CNODE, SYS_RIGHTS_CNODE}, {SYS_TYPE_THREAD, SYS_RIGHTS_THREAD},
-		{SYS_TYPE_ENDPOINT, SYS_RIGHTS_ENDPOINT}, {SYS_TYPE_NOTIFICATION, SYS_RIGHTS_NOTIFICATION},
-		{SYS_TYPE_REPLY, SYS_RIGHTS_REPLY}, {SYS_TYPE_VMO, SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE},
-		{SYS_TYPE_VMAR, SYS_RIGHTS_VMAR}, {SYS_TYPE_PAGER, SYS_RIGHTS_PAGER},
+	static const struct {
+		enum sys_type type;
+		sys_rights_t rights;
+	} want[] = {
+		{SYS_TYPE_UNTYPED, SYS_RIGHTS_UNTYPED},
+		{SYS_TYPE_CNODE, SYS_RIGHTS_CNODE},
+		{SYS_TYPE_THREAD, SYS_RIGHTS_THREAD},
+		{SYS_TYPE_ENDPOINT, SYS_RIGHTS_ENDPOINT},
+		{SYS_TYPE_NOTIFICATION, SYS_RIGHTS_NOTIFICATION},
+		{SYS_TYPE_REPLY, SYS_RIGHTS_REPLY},
+		{SYS_TYPE_VMO, SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE},
+		{SYS_TYPE_VMAR, SYS_RIGHTS_VMAR},
+		{SYS_TYPE_PAGER, SYS_RIGHTS_PAGER},
 	};
 	sys_koid_t last = 0;
 

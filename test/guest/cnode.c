@@ -109,8 +109,12 @@ TEST("cnode_info:OUT_OF_RANGE past the end")
 TEST("the program's CSpace has at least 4096 slots, and what a program starts with is there")
 {
 	static const enum sys_type want[] = {
-		[SYS_CAP_CNODE] = SYS_TYPE_CNODE, [SYS_CAP_VMAR] = SYS_TYPE_VMAR, [SYS_CAP_UNTYPED] = SYS_TYPE_UNTYPED,
-		[SYS_CAP_THREAD] = SYS_TYPE_THREAD, [SYS_CAP_CONSOLE] = SYS_TYPE_CONSOLE, [SYS_CAP_RESOURCE] = SYS_TYPE_RESOURCE,
+		[SYS_CAP_CNODE] = SYS_TYPE_CNODE,
+		[SYS_CAP_VMAR] = SYS_TYPE_VMAR,
+		[SYS_CAP_UNTYPED] = SYS_TYPE_UNTYPED,
+		[SYS_CAP_THREAD] = SYS_TYPE_THREAD,
+		[SYS_CAP_CONSOLE] = SYS_TYPE_CONSOLE,
+		[SYS_CAP_RESOURCE] = SYS_TYPE_RESOURCE,
 	};
 	sys_cap_t name;
 	sys_cap_info_t info;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fault.c: what a program cannot do, and what its fault endpoint is told: page faults of every status, exceptions, privileged
- * instructions; how a reply, a dropped reply and a missing endpoint end it. Nothing else is disturbed: the test itself runs on. */
+/* fault.c: what a program cannot do, and what its fault endpoint is told: page faults of every status, exceptions,
+ * privileged instructions; how a reply, a dropped reply and a missing endpoint end it. Nothing else is disturbed: the
+ * test itself runs on. */
 #include "common/helper.h"
 
 #include <string.h>
@@ -25,7 +26,8 @@ TEST("fault NOT_FOUND: nothing is mapped there")
 
 TEST("fault NOT_FOUND: the kernel's half can be neither read, written nor run")
 {
-	static const uint64_t places[] = {KERNEL_HALF, 0xffff900000000000, 0xffffffff80000000, 0xffffffff80100000, 0xfffffffffffff000};
+	static const uint64_t places[] = {
+		KERNEL_HALF, 0xffff900000000000, 0xffffffff80000000, 0xffffffff80100000, 0xfffffffffffff000};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		FAULTS(READ, SYS_ERR_NOT_FOUND, (void *)places[i]);
@@ -172,7 +174,7 @@ TEST("a fault message waits for its receiver, and a kill takes it back")
 	EQ(thread_info(thread).exit_code, 5);
 }
 
-TEST("thread_set_fault_endpoint:OK thread_set_fault_endpoint:BAD_STATE before a start and of a running thread; NULL takes it away")
+TEST("thread_set_fault_endpoint:OK thread_set_fault_endpoint:BAD_STATE before a start, of a running thread, to NULL")
 {
 	struct resumed resumed = {NOWHERE, 0};
 	sys_cap_t ep = new_endpoint(), reply = new_reply(), badged;
@@ -228,17 +230,28 @@ DOES(page_fault_vector, "int $14")
 DOES(far_address, "movq $0x0000800000000000, %%rax; movb (%%rax), %%al")
 DOES(write_far, "movq $0xffff7fffffffffff, %%rax; movb %%al, (%%rax)")
 
-static const struct { const char *name; helper_fn fn; uint64_t vector; } forbidden[] = {
-	{"exception: division by zero", does_divide, 0}, {"exception: int3", does_breakpoint, 3},
-	{"exception: ud2", does_undefined, 6}, {"privileged: hlt", does_hlt, GENERAL_PROTECTION},
-	{"privileged: cli", does_cli, GENERAL_PROTECTION}, {"privileged: sti", does_sti, GENERAL_PROTECTION},
-	{"privileged: read cr3", does_read_cr3, GENERAL_PROTECTION}, {"privileged: write cr3", does_write_cr3, GENERAL_PROTECTION},
-	{"privileged: write cr0", does_write_cr0, GENERAL_PROTECTION}, {"privileged: write cr4", does_write_cr4, GENERAL_PROTECTION},
-	{"privileged: in", does_in, GENERAL_PROTECTION}, {"privileged: out", does_out, GENERAL_PROTECTION},
-	{"privileged: rdmsr", does_rdmsr, GENERAL_PROTECTION}, {"privileged: wrmsr", does_wrmsr, GENERAL_PROTECTION},
-	{"privileged: lgdt", does_lgdt, GENERAL_PROTECTION}, {"privileged: lidt", does_lidt, GENERAL_PROTECTION},
-	{"privileged: ltr", does_ltr, GENERAL_PROTECTION}, {"privileged: invlpg", does_invlpg, GENERAL_PROTECTION},
-	{"privileged: wbinvd", does_wbinvd, GENERAL_PROTECTION}, {"privileged: swapgs", does_swapgs, GENERAL_PROTECTION},
+static const struct { const char *name; helper_fn fn; uint64_t vector;
+} forbidden[] = {
+	{"exception: division by zero", does_divide, 0},
+	{"exception: int3", does_breakpoint, 3},
+	{"exception: ud2", does_undefined, 6},
+	{"privileged: hlt", does_hlt, GENERAL_PROTECTION},
+	{"privileged: cli", does_cli, GENERAL_PROTECTION},
+	{"privileged: sti", does_sti, GENERAL_PROTECTION},
+	{"privileged: read cr3", does_read_cr3, GENERAL_PROTECTION},
+	{"privileged: write cr3", does_write_cr3, GENERAL_PROTECTION},
+	{"privileged: write cr0", does_write_cr0, GENERAL_PROTECTION},
+	{"privileged: write cr4", does_write_cr4, GENERAL_PROTECTION},
+	{"privileged: in", does_in, GENERAL_PROTECTION},
+	{"privileged: out", does_out, GENERAL_PROTECTION},
+	{"privileged: rdmsr", does_rdmsr, GENERAL_PROTECTION},
+	{"privileged: wrmsr", does_wrmsr, GENERAL_PROTECTION},
+	{"privileged: lgdt", does_lgdt, GENERAL_PROTECTION},
+	{"privileged: lidt", does_lidt, GENERAL_PROTECTION},
+	{"privileged: ltr", does_ltr, GENERAL_PROTECTION},
+	{"privileged: invlpg", does_invlpg, GENERAL_PROTECTION},
+	{"privileged: wbinvd", does_wbinvd, GENERAL_PROTECTION},
+	{"privileged: swapgs", does_swapgs, GENERAL_PROTECTION},
 	{"privileged: sysret", does_sysret, GENERAL_PROTECTION},
 	{"privileged: an interrupt vector that is not the program's", does_interrupt, GENERAL_PROTECTION},
 	{"privileged: the page fault's vector by hand", does_page_fault_vector, GENERAL_PROTECTION},
@@ -302,8 +315,10 @@ TEST("exception: single step")
 static int64_t raw_call(uint64_t number)
 {
 	int64_t status;
-	__asm__ volatile("syscall" : "=a"(status) : "a"(number) : "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "r12", "r13",
-			 "r14", "r15", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(status)
+			 : "a"(number)
+			 : "rcx", "r11", "rdi", "rsi", "rdx", "r8", "r9", "r10", "r12", "r13", "r14", "r15", "memory");
 	return status;
 }
 

@@ -162,9 +162,15 @@ TEST("ipc_send:OK four capabilities move, with their rights, badges and descenda
 	for (int i = 0; i < 4; i++)
 		CHECK(cap_is_gone(moved[i]));
 	sys_cap_info_t info;
-	static const struct { enum sys_type type; sys_rights_t rights; uint64_t badge; } want[] = {
-		{SYS_TYPE_VMO, SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE, 0}, {SYS_TYPE_ENDPOINT, SYS_RIGHT_SEND | SYS_RIGHT_GRANT, 8},
-		{SYS_TYPE_REPLY, SYS_RIGHTS_REPLY, 0}, {SYS_TYPE_ENDPOINT, SYS_RIGHT_GRANT, 0},
+	static const struct {
+		enum sys_type type;
+		sys_rights_t rights;
+		uint64_t badge;
+	} want[] = {
+		{SYS_TYPE_VMO, SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE, 0},
+		{SYS_TYPE_ENDPOINT, SYS_RIGHT_SEND | SYS_RIGHT_GRANT, 8},
+		{SYS_TYPE_REPLY, SYS_RIGHTS_REPLY, 0},
+		{SYS_TYPE_ENDPOINT, SYS_RIGHT_GRANT, 0},
 	};
 	for (int i = 0; i < 4; i++) {
 		OKAY(sys_cnode_info(cnode, (uint32_t)job.msg.cap[i], &name, &info));
@@ -524,11 +530,17 @@ static void missing_words(int how)
 void guest_tables(void)
 {
 	static const char *const names[EMITTERS] = {"ipc_send", "ipc_call", "ipc_reply", "ipc_reply_recv"};
-	static const struct { const char *what; void (*run)(int); } cases[] = {
-		{"INVALID_ARGS a label of the kernel's", bad_label}, {"INVALID_ARGS too many words", bad_words},
-		{"INVALID_ARGS too many capabilities", bad_caps}, {"BAD_CAP a capability in the message is none", bad_cap_in_message},
+	static const struct {
+		const char *what;
+		void (*run)(int);
+	} cases[] = {
+		{"INVALID_ARGS a label of the kernel's", bad_label},
+		{"INVALID_ARGS too many words", bad_words},
+		{"INVALID_ARGS too many capabilities", bad_caps},
+		{"BAD_CAP a capability in the message is none", bad_cap_in_message},
 		{"ACCESS_DENIED a capability in the message without GRANT", no_grant},
-		{"BUFFER_TOO_SMALL more capabilities than accepted", too_many}, {"NO_SLOT no room on the other side", no_slot},
+		{"BUFFER_TOO_SMALL more capabilities than accepted", too_many},
+		{"NO_SLOT no room on the other side", no_slot},
 		{"BAD_ADDRESS words that are not there", missing_words},
 	};
 	char name[96];
@@ -555,7 +567,8 @@ TEST("ipc_call:INVALID_ARGS ipc_recv:INVALID_ARGS ipc_reply_recv:INVALID_ARGS ac
 TEST("ipc_recv:BAD_ADDRESS ipc_call:BAD_ADDRESS no memory for the words that come")
 {
 	sys_vaddr_t base, at;
-	sys_cap_t region = new_region(SYS_CAP_VMAR, 2 * PAGE, &base), vmo = new_vmo(PAGE), ep = new_endpoint(), reply = new_reply();
+	sys_cap_t region = new_region(SYS_CAP_VMAR, 2 * PAGE, &base), vmo = new_vmo(PAGE), ep = new_endpoint(),
+		  reply = new_reply();
 	struct ipc_job send = {.op = JOB_SEND, .ep = ep, .msg = numbered(3, 8)};
 
 	OKAY(sys_vmar_map(region, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_SPECIFIC, 0, vmo, 0, PAGE, &at));

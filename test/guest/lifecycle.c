@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lifecycle.c: ends at any moment. A client that dies while it waits for a page, a pager that fails or dies, a process that is
- * ended in whatever it was doing: who is left gets an error or a fault message, nothing else is disturbed, and the account is
- * back where it was, to the frame. The processes are real ones: own account, own CSpace, own address space. */
+/* lifecycle.c: ends at any moment. A client that dies while it waits for a page, a pager that fails or dies, a process
+ * that is ended in whatever it was doing: who is left gets an error or a fault message, nothing else is disturbed, and
+ * the account is back where it was, to the frame. The processes are real ones: own account, own CSpace, own address
+ * space. */
 #include "common/process.h"
 
 #include <stdio.h>
@@ -179,13 +180,23 @@ static int64_t faults(void *arg)
 /* ---- a process is ended in the middle of ... ---- */
 
 enum mood { RUNNING, WAITING, NEW, STOPPED };
-static const struct { const char *what; helper_fn fn; enum mood mood; } moments[] = {
-	{"sending", sends, WAITING}, {"calling, not received", calls, WAITING}, {"receiving", receives, WAITING},
-	{"waiting on a notification", waits_notification, WAITING}, {"sleeping", sleeps, WAITING},
-	{"reading a VMO, waiting for its page", reads_vmo, WAITING}, {"committing, waiting for pages", commits, WAITING},
-	{"touching a page, waiting for it", reads_page, WAITING}, {"waiting for requests of a pager", receives_requests, WAITING},
-	{"reading the console", reads_console, WAITING}, {"running a loop", spins, RUNNING}, {"suspended", spins, STOPPED},
-	{"suspended while it received", receives, STOPPED}, {"never started", spins, NEW}, {"waiting on its fault", faults, WAITING},
+static const struct { const char *what; helper_fn fn; enum mood mood;
+} moments[] = {
+	{"sending", sends, WAITING},
+	{"calling, not received", calls, WAITING},
+	{"receiving", receives, WAITING},
+	{"waiting on a notification", waits_notification, WAITING},
+	{"sleeping", sleeps, WAITING},
+	{"reading a VMO, waiting for its page", reads_vmo, WAITING},
+	{"committing, waiting for pages", commits, WAITING},
+	{"touching a page, waiting for it", reads_page, WAITING},
+	{"waiting for requests of a pager", receives_requests, WAITING},
+	{"reading the console", reads_console, WAITING},
+	{"running a loop", spins, RUNNING},
+	{"suspended", spins, STOPPED},
+	{"suspended while it received", receives, STOPPED},
+	{"never started", spins, NEW},
+	{"waiting on its fault", faults, WAITING},
 };
 
 static void ended_while(int index)
@@ -398,7 +409,8 @@ static int64_t commits_dead(void *arg)
 
 static void pager_dies(enum death death, bool delivered)
 {
-	sys_cap_t of_pager = new_untyped(64 * PAGE), dying_ep, dying, backed, fault_ep = new_endpoint(), own_aux = new_vmo(PAGE);
+	sys_cap_t of_pager = new_untyped(64 * PAGE), dying_ep, dying, backed, fault_ep = new_endpoint(),
+		  own_aux = new_vmo(PAGE);
 	sys_msg_t msg = {0};
 	uint64_t fresh;
 
@@ -417,7 +429,9 @@ static void pager_dies(enum death death, bool delivered)
 	size_t actual;
 	if (delivered)
 		OKAY(sys_pager_recv(dying, request, 4, &actual, SYS_TIME_POLL));
-	OKAY(death == CAPABILITY ? sys_cap_delete(dying) : death == ENDPOINT ? sys_cap_delete(dying_ep) : sys_cap_revoke(of_pager));
+	OKAY(death == CAPABILITY    ? sys_cap_delete(dying)
+		: death == ENDPOINT ? sys_cap_delete(dying_ep)
+				    : sys_cap_revoke(of_pager));
 	EQ(until_exited(reads), SYS_ERR_BAD_STATE);
 	EQ(until_exited(commits_it), SYS_ERR_BAD_STATE);
 	sys_cap_t own_reply = new_reply();
@@ -456,7 +470,8 @@ TEST("a pager dies: its account is revoked")
 	pager_dies(ACCOUNT, true);
 }
 
-/* A pager that is a process of its own: it makes pager and endpoint itself, passes the VMO to us, takes a request and hangs. */
+/* A pager that is a process of its own: it makes pager and endpoint itself, passes the VMO to us, takes a request and
+ * hangs. */
 static int64_t paging_process(void *arg)
 {
 	static sys_msg_t msg;
@@ -518,7 +533,8 @@ static int64_t busy_body(void *arg)
 			sys_vmo_create(SYS_CAP_UNTYPED, 64 * PAGE, SYS_VMO_RESIZABLE, &memory);
 			break;
 		case 1:
-			sys_vmo_op_range(memory, SYS_VMO_OP_COMMIT, random_next(&state) % 32 * PAGE, 20 * PAGE, NULL, 0);
+			sys_vmo_op_range(
+				memory, SYS_VMO_OP_COMMIT, random_next(&state) % 32 * PAGE, 20 * PAGE, NULL, 0);
 			break;
 		case 2:
 			sys_vmo_write(memory, buffer, random_next(&state) % (32 * PAGE), sizeof(buffer));
@@ -528,7 +544,8 @@ static int64_t busy_body(void *arg)
 			sys_vmo_create_child(memory, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, 40 * PAGE, &snap);
 			break;
 		case 4:
-			if (sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, snap, 0, 8 * PAGE, &at) == SYS_OK) {
+			if (sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, snap, 0, 8 * PAGE,
+				    &at) == SYS_OK) {
 				*(volatile uint8_t *)at = 1;
 				*(volatile uint8_t *)(at + 7 * PAGE) = 1;
 				sys_vmar_unmap(SYS_CAP_VMAR, at, 8 * PAGE);
@@ -557,7 +574,8 @@ static int64_t busy_body(void *arg)
 			if (sys_endpoint_create(SYS_CAP_UNTYPED, &own_ep) != SYS_OK)
 				break;
 			if (sys_pager_create(SYS_CAP_UNTYPED, own_ep, 0, &own_pager) == SYS_OK) {
-				if (sys_pager_create_vmo(own_pager, SYS_CAP_UNTYPED, 0, 1, 8 * PAGE, &backed) == SYS_OK) {
+				if (sys_pager_create_vmo(own_pager, SYS_CAP_UNTYPED, 0, 1, 8 * PAGE, &backed) ==
+					SYS_OK) {
 					sys_pager_supply_pages(own_pager, backed, 0, 8 * PAGE, memory, 0, &fresh);
 					sys_cap_delete(backed);
 				}

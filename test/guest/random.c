@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* random.c: long random runs of small operations on a few VMOs, their snapshots and mappings, beside a model of plain bytes that
- * does the same by copying. Every read is compared with the model, all content at times, the account at the end. The seed is
- * fixed and printed; a failure names it and the step. */
+/* random.c: long random runs of small operations on a few VMOs, their snapshots and mappings, beside a model of plain
+ * bytes that does the same by copying. Every read is compared with the model, all content at times, the account at the
+ * end. The seed is fixed and printed; a failure names it and the step. */
 #include "common/helper.h"
 
 #include <stdio.h>
@@ -96,7 +96,8 @@ static void transfer(bool write)
 
 	if (o == NULL || o->pages == 0)
 		return;
-	uint64_t offset = below(o->pages * PAGE), room = o->pages * PAGE - offset, len = 1 + below(room < CHUNK ? room : CHUNK);
+	uint64_t offset = below(o->pages * PAGE), room = o->pages * PAGE - offset,
+		 len = 1 + below(room < CHUNK ? room : CHUNK);
 	if (!write) {
 		AGREE(sys_vmo_read(o->vmo, scratch, offset, len) == SYS_OK);
 		AGREE(memcmp(scratch, o->model + offset, len) == 0);
@@ -131,7 +132,8 @@ static void op_range(void)
 		return;
 	uint64_t first = below(o->pages), pages = 1 + below(o->pages - first);
 	bool drop = below(2);
-	AGREE(sys_vmo_op_range(o->vmo, drop ? SYS_VMO_OP_DECOMMIT : SYS_VMO_OP_COMMIT, first * PAGE, pages * PAGE, NULL, 0) == SYS_OK);
+	AGREE(sys_vmo_op_range(o->vmo, drop ? SYS_VMO_OP_DECOMMIT : SYS_VMO_OP_COMMIT, first * PAGE, pages * PAGE, NULL,
+		      0) == SYS_OK);
 	if (drop)
 		memset(o->model + first * PAGE, 0, pages * PAGE);
 }
@@ -177,7 +179,8 @@ static void protect(void)
 		return;
 	AGREE(sys_vmar_protect(SYS_CAP_VMAR, SYS_VM_PERM_READ, (sys_vaddr_t)w->at, w->pages * PAGE) == SYS_OK);
 	if (below(2))
-		AGREE(sys_vmar_protect(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, (sys_vaddr_t)w->at, w->pages * PAGE) == SYS_OK);
+		AGREE(sys_vmar_protect(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, (sys_vaddr_t)w->at,
+			      w->pages * PAGE) == SYS_OK);
 	else
 		w->writable = false;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rights.c: every call against wrong capabilities. The table says, from the contract's text, which types and rights each
- * capability argument needs. For each argument the call is made with names that are no capability (BAD_CAP), with an object of
- * another type (WRONG_TYPE), and without each right (ACCESS_DENIED); with exactly the rights named it gets past these checks.
- * A call of a later issue then gives NOT_SUPPORTED. Where a result goes to memory, places that are no memory give BAD_ADDRESS. */
+/* rights.c: every call against wrong capabilities. The table says, from the contract's text, which types and rights
+ * each capability argument needs. For each argument the call is made with names that are no capability (BAD_CAP), with
+ * an object of another type (WRONG_TYPE), and without each right (ACCESS_DENIED); with exactly the rights named it gets
+ * past these checks. A call of a later issue then gives NOT_SUPPORTED. Where a result goes to memory, places that are
+ * no memory give BAD_ADDRESS. */
 #include "common/helper.h"
 
 #include <stdio.h>
@@ -119,7 +120,8 @@ CALL(vmo_info, c[0], out)
 CALL(vmo_pin, c[0], c[1], c[2], SYS_PIN_READ, 0, PAGE, buffer, 1, out)
 CALL(vmar_allocate, c[0], SYS_VM_CAN_MAP_READ, 0, PAGE, out, buffer)
 CALL_AS(vmar_allocate_address, vmar_allocate, c[0], 0, 0, PAGE, buffer, out)
-CALL_AS(vmar_allocate_all, vmar_allocate, c[0], SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE, 0, PAGE, out, buffer)
+#define CAN_MAP (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE)
+CALL_AS(vmar_allocate_all, vmar_allocate, c[0], CAN_MAP, 0, PAGE, out, buffer)
 CALL(vmar_map, c[0], SYS_VM_PERM_READ, 0, c[1], 0, PAGE, out)
 CALL_AS(vmar_map_none, vmar_map, c[0], 0, 0, c[1], 0, PAGE, out)
 CALL_AS(vmar_map_write, vmar_map, c[0], SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, c[1], 0, PAGE, out)
@@ -143,8 +145,9 @@ CALL(pager_query_dirty_ranges, c[0], c[1], 0, PAGE, (sys_dirty_range_t *)buffer,
 CALL(pager_query_vmo_stats, c[0], c[1], 0, (sys_pager_vmo_stats_t *)buffer)
 CALL(pager_detach_vmo, c[0], c[1])
 CALL(pager_requeue, c[0])
-CALL(pager_supply_recv, (const sys_pager_supply_t *)buffer, buffer, (sys_pager_request_t *)buffer, 1, &count, SYS_TIME_POLL)
-CALL(pager_recv, c[0], (sys_pager_request_t *)buffer, 1, &count, SYS_TIME_POLL)
+#define REQUESTS ((sys_pager_request_t *)buffer)
+CALL(pager_supply_recv, (const sys_pager_supply_t *)buffer, buffer, REQUESTS, 1, &count, SYS_TIME_POLL)
+CALL(pager_recv, c[0], REQUESTS, 1, &count, SYS_TIME_POLL)
 CALL(irq_create, c[0], c[1], 9, c[2], 1, out)
 CALL(msi_create, c[0], c[1], c[2], 1, buffer, &token, out)
 CALL(irq_ack, c[0])
@@ -238,7 +241,8 @@ static const struct row rows[] = {
 	NOW(vmar_map, REGISTER, A(VMAR, R(READ)), A(VMO, R(MAP) | R(READ)))
 	NOW_AS(vmar_map_none, vmar_map, REGISTER, A(VMAR, 0), A(VMO, R(MAP)))
 	NOW_AS(vmar_map_write, vmar_map, REGISTER, A(VMAR, R(READ) | R(WRITE)), A(VMO, R(MAP) | R(READ) | R(WRITE)))
-	NOW_AS(vmar_map_execute, vmar_map, REGISTER, A(VMAR, R(READ) | R(EXECUTE)), A(VMO, R(MAP) | R(READ) | R(EXECUTE)))
+	NOW_AS(vmar_map_execute, vmar_map, REGISTER, A(VMAR, R(READ) | R(EXECUTE)),
+	       A(VMO, R(MAP) | R(READ) | R(EXECUTE)))
 	NOW(vmar_unmap, NO_RESULT, A(VMAR, 0))
 	NOW(vmar_protect, NO_RESULT, A(VMAR, R(READ)))
 	NOW_AS(vmar_protect_write, vmar_protect, NO_RESULT, A(VMAR, R(READ) | R(WRITE)))
@@ -259,7 +263,8 @@ static const struct row rows[] = {
 	LATER(pager_detach_vmo, A(PAGER, R(MANAGE)), A(VMO, 0))
 	LATER(pager_requeue, A(PAGER, R(MANAGE)))
 	NOW(pager_recv, NO_RESULT, A(PAGER, R(RECV)))
-	LATER(pager_supply_recv, {NONE, SYS_TYPE_NONE, 0})      /* its capabilities are in memory, which is not looked at yet */
+	/* its capabilities are in memory, which is not looked at yet */
+	LATER(pager_supply_recv, {NONE, SYS_TYPE_NONE, 0})
 	LATER(irq_create, A(RESOURCE, R(MANAGE)), UT, A(NOTIFICATION, R(SEND)))
 	LATER(msi_create, A(RESOURCE, R(MANAGE)), UT, A(NOTIFICATION, R(SEND)))
 	LATER(ioport_create, A(RESOURCE, R(MANAGE)), UT)
@@ -370,13 +375,13 @@ static void bad_address(int index)
 {
 	const struct row *row = jobs[index].row;
 	sys_cap_t caps[ARGS];
-	void *bad[] = {NULL, (void *)8, (void *)KERNEL_HALF, (void *)(KERNEL_HALF - 8), (void *)0x7ffffffff000, (void *)-8ull,
-		       NOWHERE};
+	void *bad[] = {NULL, (void *)8, (void *)KERNEL_HALF, (void *)(KERNEL_HALF - 8), (void *)0x7ffffffff000,
+		       (void *)-8ull, NOWHERE};
 	size_t n = sizeof(bad) / sizeof(bad[0]);
 
 	arguments(row, caps);
-	if (row->place == REGISTER)     /* libsys stores these itself: memory that is missing is then the program's own fault */
-		n--;
+	if (row->place == REGISTER)
+		n--;    /* libsys stores these itself: memory that is missing is then the program's own fault */
 	for (size_t i = 0; i < n; i++)
 		REFUSED(SYS_ERR_BAD_ADDRESS, row->run(caps, bad[i]));
 	if (row->place != MEMORY)
@@ -388,7 +393,8 @@ static void bad_address(int index)
 	unmap(read_only, PAGE);
 }
 
-static void add(const struct row *row, int arg, sys_rights_t right, void (*run)(int), const char *error, const char *what)
+static void add(const struct row *row, int arg, sys_rights_t right, void (*run)(int), const char *error,
+		const char *what)
 {
 	char name[96];
 
@@ -401,8 +407,10 @@ static void add(const struct row *row, int arg, sys_rights_t right, void (*run)(
 
 static void add_argument(const struct row *row, int i)
 {
-	static const char *const right_names[] = {"READ", "WRITE", "EXECUTE", "MAP", "COPY", "GRANT", "INSPECT", "RESIZE",
-						  "SET_PROPERTY", "SEND", "RECV", "MANAGE", "BUS_MASTER", "WX"};
+	static const char *const right_names[] = {
+		"READ", "WRITE", "EXECUTE", "MAP", "COPY", "GRANT", "INSPECT",
+		"RESIZE", "SET_PROPERTY", "SEND", "RECV", "MANAGE", "BUS_MASTER", "WX",
+	};
 	const struct arg *arg = &row->arg[i];
 
 	add(row, i, 0, bad_cap, "BAD_CAP", "no capability");

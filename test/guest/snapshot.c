@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* snapshot.c: vmo_create_child(SNAPSHOT): an eager copy as far as anyone can see, at any window, any depth, mapped or not; what
- * it costs and who pays. */
+/* snapshot.c: vmo_create_child(SNAPSHOT): an eager copy as far as anyone can see, at any window, any depth, mapped or
+ * not; what it costs and who pays. */
 #include "common/helper.h"
 
 #include <string.h>
@@ -104,7 +104,8 @@ TEST("vmo_create_child:OK the size is rounded, RESIZABLE and NO_WRITE (CHILD-04,
 	sys_cap_t of_weak = new_snapshot(reduced(vmo, SYS_RIGHT_READ | SYS_RIGHT_COPY), 0, PAGE);
 	CHECK((cap_info(of_weak).rights & SYS_RIGHT_WRITE) && !(cap_info(of_weak).rights & SYS_RIGHT_MAP));
 	REFUSED(SYS_ERR_INVALID_ARGS,
-		sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_NO_WRITE | SYS_VMO_CHILD_RESIZABLE, 0, PAGE, &out));
+		sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_NO_WRITE | SYS_VMO_CHILD_RESIZABLE,
+			0, PAGE, &out));
 }
 
 TEST("vmo_create_child:INVALID_ARGS no kind, two kinds, unknown options, an offset within a page (CHILD-01, -03)")
@@ -112,7 +113,8 @@ TEST("vmo_create_child:INVALID_ARGS no kind, two kinds, unknown options, an offs
 	sys_cap_t vmo = new_vmo(4 * PAGE), out = 99;
 
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, 0, 0, PAGE, &out));
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SLICE, 0, PAGE, &out));
+	REFUSED(SYS_ERR_INVALID_ARGS,
+		sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SLICE, 0, PAGE, &out));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | 1u << 30, 0, PAGE, &out));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, 1, PAGE, &out));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, PAGE + 2048, PAGE, &out));
@@ -125,14 +127,15 @@ TEST("vmo_create_child:OUT_OF_RANGE a size or an end that cannot be (CHILD-06)")
 	sys_cap_t vmo = new_vmo(4 * PAGE), out = 99;
 
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, 0, UINT64_MAX, &out));
-	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, UINT64_MAX - PAGE + 1, 2 * PAGE, &out));
+	REFUSED(SYS_ERR_OUT_OF_RANGE,
+		sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, UINT64_MAX - PAGE + 1, 2 * PAGE, &out));
 	EQ(out, 99);
 }
 
 TEST("vmo_create_child:NOT_SUPPORTED kinds of a later issue")
 {
-	static const uint32_t kinds[] = {SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, SYS_VMO_CHILD_SNAPSHOT_MODIFIED, SYS_VMO_CHILD_SLICE,
-					 SYS_VMO_CHILD_REFERENCE};
+	static const uint32_t kinds[] = {SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, SYS_VMO_CHILD_SNAPSHOT_MODIFIED,
+		SYS_VMO_CHILD_SLICE, SYS_VMO_CHILD_REFERENCE};
 	sys_cap_t vmo = new_vmo(4 * PAGE), out = 99;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -345,7 +348,8 @@ TEST("a large snapshot shares its tree: it costs few frames beyond what it is ch
 
 struct writer { volatile uint64_t *at; volatile bool stop; };
 
-/* Writes an always growing number over all pages, again and again: in any one instant each page is at most one behind. */
+/* Writes an always growing number over all pages, again and again: in any one instant each page is at most one behind.
+ */
 static int64_t writes_on(void *arg)
 {
 	struct writer *writer = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* spawn.c: libsys' processes: sys_spawn, sys_startup, sys_process_wait, sys_process_end. The program that is spawned is this one,
- * from the boot module that it came from; with an argument it plays a part instead of running its tests. */
+/* spawn.c: libsys' processes: sys_spawn, sys_startup, sys_process_wait, sys_process_end. The program that is spawned is
+ * this one, from the boot module that it came from; with an argument it plays a part instead of running its tests. */
 #include "common/helper.h"
 
 #include <errno.h>
@@ -87,12 +87,21 @@ static sys_cap_t own_elf(void)
 	return elf;
 }
 
-static void spawn(sys_process_t *process, int argc, const char *const *argv, const sys_startup_item_t *item, sys_cap_t fault_ep)
+static void spawn(
+	sys_process_t *process, int argc, const char *const *argv, const sys_startup_item_t *item, sys_cap_t fault_ep)
 {
 	sys_cap_t elf = own_elf();
 	sys_spawn_args_t args = {
-		.elf = elf, .ut = ut, .account = CHILD_ACCOUNT, .argc = argc, .argv = (char *const *)(uintptr_t)argv,
-		.items = item != NULL, .item = item, .console = SYS_CAP_CONSOLE, .fault_ep = fault_ep, .priority = own_priority(),
+		.elf = elf,
+		.ut = ut,
+		.account = CHILD_ACCOUNT,
+		.argc = argc,
+		.argv = (char *const *)(uintptr_t)argv,
+		.items = item != NULL,
+		.item = item,
+		.console = SYS_CAP_CONSOLE,
+		.fault_ep = fault_ep,
+		.priority = own_priority(),
 	};
 	OKAY(sys_spawn(&args, process));
 	OKAY(sys_cap_delete(elf));
@@ -197,7 +206,8 @@ TEST("sys_spawn: refused for want of memory, for a file that is no program; noth
 {
 	sys_cap_t elf = own_elf(), text = new_vmo(PAGE);
 	char *const argv[] = {"child"};
-	sys_spawn_args_t args = {.elf = elf, .ut = ut, .account = 20 * PAGE, .argc = 1, .argv = argv, .priority = own_priority()};
+	sys_spawn_args_t args = {
+		.elf = elf, .ut = ut, .account = 20 * PAGE, .argc = 1, .argv = argv, .priority = own_priority()};
 	sys_process_t process;
 
 	REFUSED(SYS_ERR_NO_MEMORY, sys_spawn(&args, &process));

@@ -63,7 +63,8 @@ TEST("system_info:BUFFER_TOO_SMALL room for less than there is")
 {
 	sys_machine_info_t info = {.frames = 5};
 
-	REFUSED(SYS_ERR_BUFFER_TOO_SMALL, sys_system_info(SYS_CAP_RESOURCE, SYS_TOPIC_MACHINE, &info, sizeof(info) - 1));
+	REFUSED(SYS_ERR_BUFFER_TOO_SMALL,
+		sys_system_info(SYS_CAP_RESOURCE, SYS_TOPIC_MACHINE, &info, sizeof(info) - 1));
 	REFUSED(SYS_ERR_BUFFER_TOO_SMALL, sys_system_info(SYS_CAP_RESOURCE, SYS_TOPIC_COUNTERS, &info, 0));
 	EQ(info.frames, 5);
 }

@@ -35,6 +35,8 @@ __asm__(".text\n.globl start_recorder\n"
 
 enum { RSI = 4, RDI = 5, RSP = 7, RFLAGS = 16, MXCSR = 17 };
 static char start_stack[4096] __attribute__((aligned(16)));
+#define START ((sys_vaddr_t)start_recorder)
+#define STACK ((sys_vaddr_t)start_stack + sizeof(start_stack))
 
 TEST("thread_start:OK rdi, rsi and rsp as given, the rest 0")
 {
@@ -42,10 +44,10 @@ TEST("thread_start:OK rdi, rsi and rsp as given, the rest 0")
 
 	memset(start_registers, 0xee, sizeof(start_registers));
 	EQ(thread_info(thread).state, SYS_THREAD_NEW);
-	OKAY(sys_thread_start(thread, (sys_vaddr_t)start_recorder, (sys_vaddr_t)start_stack + sizeof(start_stack), 0x1234567890abcdef, ~1ull));
+	OKAY(sys_thread_start(thread, START, STACK, 0x1234567890abcdef, ~1ull));
 	EQ(until_exited(thread), 11);
 	for (int i = 0; i < 16; i++) {
-		uint64_t want = i == RDI ? 0x1234567890abcdef : i == RSI ? ~1ull : i == RSP ? (uint64_t)start_stack + sizeof(start_stack) : 0;
+		uint64_t want = i == RDI ? 0x1234567890abcdef : i == RSI ? ~1ull : i == RSP ? STACK : 0;
 		EQ(start_registers[i], want);
 	}
 	EQ(start_registers[RFLAGS] & ~0x10ull, 0x202);  /* interrupts on; nothing else */
@@ -86,9 +88,9 @@ TEST("thread_start:BAD_STATE a second time, and after the end")
 {
 	sys_cap_t thread = helper_start(returns_arg, (void *)1);
 
-	REFUSED(SYS_ERR_BAD_STATE, sys_thread_start(thread, (sys_vaddr_t)start_recorder, (sys_vaddr_t)start_stack, 0, 0));
+	REFUSED(SYS_ERR_BAD_STATE, sys_thread_start(thread, START, STACK, 0, 0));
 	EQ(until_exited(thread), 1);
-	REFUSED(SYS_ERR_BAD_STATE, sys_thread_start(thread, (sys_vaddr_t)start_recorder, (sys_vaddr_t)start_stack, 0, 0));
+	REFUSED(SYS_ERR_BAD_STATE, sys_thread_start(thread, START, STACK, 0, 0));
 }
 
 TEST("thread_start:INVALID_ARGS an entry or a stack that is no user address")
@@ -97,11 +99,11 @@ TEST("thread_start:INVALID_ARGS an entry or a stack that is no user address")
 	sys_cap_t thread = new_thread();
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_start(thread, bad[i], (sys_vaddr_t)start_stack, 0, 0));
-		REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_start(thread, (sys_vaddr_t)start_recorder, bad[i], 0, 0));
+		REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_start(thread, bad[i], STACK, 0, 0));
+		REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_start(thread, START, bad[i], 0, 0));
 	}
 	EQ(thread_info(thread).state, SYS_THREAD_NEW);
-	OKAY(sys_thread_start(thread, (sys_vaddr_t)start_recorder, (sys_vaddr_t)start_stack + sizeof(start_stack), 0, 0));
+	OKAY(sys_thread_start(thread, START, STACK, 0, 0));
 	EQ(until_exited(thread), 11);
 }
 
@@ -163,7 +165,8 @@ TEST("thread_kill:OK oneself")
 	EQ(until_exited(thread), 33);
 }
 
-TEST("thread_kill:BAD_STATE thread_suspend:BAD_STATE thread_set_priority:BAD_STATE thread_set_tls:BAD_STATE thread_resume:BAD_STATE of the dead")
+TEST("thread_kill:BAD_STATE thread_suspend:BAD_STATE thread_set_priority:BAD_STATE thread_set_tls:BAD_STATE "
+     "thread_resume:BAD_STATE of the dead")
 {
 	sys_cap_t thread = helper_start(returns_arg, (void *)3);
 
@@ -301,7 +304,8 @@ TEST("thread_set_priority:OK the highest runs first, equals in the order of thei
 
 	order_count = 0;
 	for (int i = 0; i < 5; i++)
-		helper_go(helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL, own - threads[i].below));
+		helper_go(helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL,
+					 own - threads[i].below));
 	EQ(order_count, 0);                             /* they wait for us */
 	sleep_until_noted(5);
 	for (int i = 0; i < 5; i++)
@@ -476,7 +480,8 @@ TEST("clock_get:OK never goes back, and sleeping takes as long as asked")
 
 struct fpu_job { uint8_t seed; uint64_t rounds; volatile uint64_t wrong; };
 
-/* Fills all vector registers and the x87 stack with the job's own pattern, runs long without touching them, and compares. */
+/* Fills all vector registers and the x87 stack with the job's own pattern, runs long without touching them, and
+ * compares. */
 static int64_t computes(void *arg)
 {
 	struct fpu_job *job = arg;
@@ -490,20 +495,28 @@ static int64_t computes(void *arg)
 		uint64_t left = job->rounds;
 		__asm__ volatile(
 			"ldmxcsr %[mi]\n fldt %[xi]\n"
-			"movaps (%[in]), %%xmm0\n movaps 16(%[in]), %%xmm1\n movaps 32(%[in]), %%xmm2\n movaps 48(%[in]), %%xmm3\n"
-			"movaps 64(%[in]), %%xmm4\n movaps 80(%[in]), %%xmm5\n movaps 96(%[in]), %%xmm6\n movaps 112(%[in]), %%xmm7\n"
-			"movaps 128(%[in]), %%xmm8\n movaps 144(%[in]), %%xmm9\n movaps 160(%[in]), %%xmm10\n movaps 176(%[in]), %%xmm11\n"
-			"movaps 192(%[in]), %%xmm12\n movaps 208(%[in]), %%xmm13\n movaps 224(%[in]), %%xmm14\n movaps 240(%[in]), %%xmm15\n"
+			"movaps (%[in]), %%xmm0\n movaps 16(%[in]), %%xmm1\n"
+			"movaps 32(%[in]), %%xmm2\n movaps 48(%[in]), %%xmm3\n"
+			"movaps 64(%[in]), %%xmm4\n movaps 80(%[in]), %%xmm5\n"
+			"movaps 96(%[in]), %%xmm6\n movaps 112(%[in]), %%xmm7\n"
+			"movaps 128(%[in]), %%xmm8\n movaps 144(%[in]), %%xmm9\n"
+			"movaps 160(%[in]), %%xmm10\n movaps 176(%[in]), %%xmm11\n"
+			"movaps 192(%[in]), %%xmm12\n movaps 208(%[in]), %%xmm13\n"
+			"movaps 224(%[in]), %%xmm14\n movaps 240(%[in]), %%xmm15\n"
 			"1: decq %[left]\n jnz 1b\n"
-			"movaps %%xmm0, (%[out])\n movaps %%xmm1, 16(%[out])\n movaps %%xmm2, 32(%[out])\n movaps %%xmm3, 48(%[out])\n"
-			"movaps %%xmm4, 64(%[out])\n movaps %%xmm5, 80(%[out])\n movaps %%xmm6, 96(%[out])\n movaps %%xmm7, 112(%[out])\n"
-			"movaps %%xmm8, 128(%[out])\n movaps %%xmm9, 144(%[out])\n movaps %%xmm10, 160(%[out])\n movaps %%xmm11, 176(%[out])\n"
-			"movaps %%xmm12, 192(%[out])\n movaps %%xmm13, 208(%[out])\n movaps %%xmm14, 224(%[out])\n movaps %%xmm15, 240(%[out])\n"
+			"movaps %%xmm0, (%[out])\n movaps %%xmm1, 16(%[out])\n"
+			"movaps %%xmm2, 32(%[out])\n movaps %%xmm3, 48(%[out])\n"
+			"movaps %%xmm4, 64(%[out])\n movaps %%xmm5, 80(%[out])\n"
+			"movaps %%xmm6, 96(%[out])\n movaps %%xmm7, 112(%[out])\n"
+			"movaps %%xmm8, 128(%[out])\n movaps %%xmm9, 144(%[out])\n"
+			"movaps %%xmm10, 160(%[out])\n movaps %%xmm11, 176(%[out])\n"
+			"movaps %%xmm12, 192(%[out])\n movaps %%xmm13, 208(%[out])\n"
+			"movaps %%xmm14, 224(%[out])\n movaps %%xmm15, 240(%[out])\n"
 			"fstpt %[xo]\n stmxcsr %[mo]\n"
 			: [left] "+r"(left), [xo] "=m"(x87_out), [mo] "=m"(mxcsr_out)
 			: [in] "r"(in), [out] "r"(out), [xi] "m"(x87_in), [mi] "m"(mxcsr_in)
-			: "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-			  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+			: "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			  "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 		for (int i = 0; i < 32; i++)
 			job->wrong += in[i] != out[i];
 		job->wrong += x87_in != x87_out || mxcsr_in != (mxcsr_out & ~0x3fu);

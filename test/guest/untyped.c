@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* untyped.c: accounts: what they promise, what they refuse, and that every maker of objects answers to its account: NO_MEMORY
- * when it is full, NO_SLOT when there is no place for the name, BAD_STATE while the account is being swept. */
+/* untyped.c: accounts: what they promise, what they refuse, and that every maker of objects answers to its account:
+ * NO_MEMORY when it is full, NO_SLOT when there is no place for the name, BAD_STATE while the account is being swept.
+ */
 #include "common/helper.h"
 
 #include <string.h>
@@ -102,7 +103,12 @@ struct maker {
 };
 static sys_cap_t some_vmo, some_pager, some_endpoint, some_region;
 
-#define MAKER(NAME, ...) static sys_status_t make_##NAME(sys_cap_t from, sys_cap_t *out) { (void)from; return sys_##NAME(__VA_ARGS__); }
+#define MAKER(NAME, ...) \
+	static sys_status_t make_##NAME(sys_cap_t from, sys_cap_t *out) \
+	{ \
+		(void)from; \
+		return sys_##NAME(__VA_ARGS__); \
+	}
 MAKER(cnode_create, from, 16, out)
 MAKER(untyped_create, from, PAGE, out)
 MAKER(endpoint_create, from, out)
@@ -188,8 +194,8 @@ static void no_slot(int index)
 	EQ(account(small).promised, 0);
 }
 
-/* A thread that wakes again and again while the account is being swept finds it closed. It runs above us, and gives up when it
- * has seen the refusal. */
+/* A thread that wakes again and again while the account is being swept finds it closed. It runs above us, and gives up
+ * when it has seen the refusal. */
 struct watcher { sys_cap_t account, ntfn; int maker; uint32_t priority; volatile bool stop, seen; };
 
 static int64_t watch(void *arg)
@@ -237,9 +243,15 @@ static void bad_state(int index)
 
 void guest_tables(void)
 {
-	static const struct { const char *what; void (*run)(int); bool account; } cases[] = {
-		{":OK makes and gives back", success, false}, {":NO_MEMORY a full account", no_memory, true},
-		{":NO_SLOT a full CSpace", no_slot, false}, {":BAD_STATE an account that is being swept", bad_state, true},
+	static const struct {
+		const char *what;
+		void (*run)(int);
+		bool account;
+	} cases[] = {
+		{":OK makes and gives back", success, false},
+		{":NO_MEMORY a full account", no_memory, true},
+		{":NO_SLOT a full CSpace", no_slot, false},
+		{":BAD_STATE an account that is being swept", bad_state, true},
 	};
 	char name[96];
 

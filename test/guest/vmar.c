@@ -1,48 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmar.c: regions and mappings: allocate, map, unmap, protect, info, maps. Most tests work in a region of this program's own
- * address space, so that what is mapped can be touched. Numbers in names are those of zircon-semantics. */
-#include "common/helper.h"
-
-#include <string.h>
-
-#define RW (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
-#define CAN_ALL (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE | SYS_VM_CAN_MAP_SPECIFIC)
-enum { REGION_PAGES = 64 };
-
-/* The region of the running test: in our address space, empty. */
-static sys_cap_t region;
-static sys_vaddr_t base;
-
-static void begin(void)
-{
-	region = new_region(SYS_CAP_VMAR, REGION_PAGES * PAGE, &base);
-}
-
-static void end(void)
-{
-	unmap((void *)base, REGION_PAGES * PAGE);
-}
-
-static volatile uint64_t *page_at(uint64_t page)
-{
-	return (volatile uint64_t *)(base + page * PAGE);
-}
-
-static void map_at(uint64_t page, sys_cap_t vmo, uint32_t options, uint64_t vmo_page, uint64_t pages)
-{
-	sys_vaddr_t at;
-	OKAY(sys_vmar_map(region, options | SYS_VM_SPECIFIC, page * PAGE, vmo, vmo_page * PAGE, pages * PAGE, &at));
-	EQ(at, base + page * PAGE);
-}
-
-/* A VMO in which page i begins with the number tag + i. */
-static sys_cap_t numbered(uint64_t pages, uint64_t tag)
-{
-	sys_cap_t vmo = new_vmo(pages * PAGE);
-	for (uint64_t i = 0; i < pages; i++)
-		put(vmo, i * PAGE, tag + i);
-	return vmo;
-}
+/* vmar.c: regions: allocate, unmap, protect, info, maps, and what they cost. Numbers in names are those of
+ * zircon-semantics. */
+#include "common/region.h"
 
 /* ---- allocate ---- */
 
@@ -52,7 +11,7 @@ TEST("vmar_allocate:OK a region in a region, its options and rights (ALLOC-22)")
 	sys_vmar_info_t info;
 	sys_cap_t inner, bare;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE, 0, 8 * PAGE, &inner, &at));
 	CHECK(at >= base && at + 8 * PAGE <= base + REGION_PAGES * PAGE);
 	EQ(cap_info(inner).rights, SYS_RIGHTS_VMAR & ~SYS_RIGHT_EXECUTE);
@@ -64,7 +23,7 @@ TEST("vmar_allocate:OK a region in a region, its options and rights (ALLOC-22)")
 	OKAY(sys_vmar_allocate(inner, 0, 0, PAGE, &bare, &inner_at));
 	CHECK(inner_at >= at && inner_at < at + 8 * PAGE);
 	EQ(cap_info(bare).rights, SYS_RIGHTS_VMAR & ~(SYS_RIGHT_READ | SYS_RIGHT_WRITE | SYS_RIGHT_EXECUTE));
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:OK SPECIFIC, UPPER_LIMIT, COMPACT and an exact fit (ALLOC-13, -15)")
@@ -72,21 +31,22 @@ TEST("vmar_allocate:OK SPECIFIC, UPPER_LIMIT, COMPACT and an exact fit (ALLOC-13
 	sys_vaddr_t at;
 	sys_cap_t out;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, SYS_VM_SPECIFIC, 5 * PAGE, 3 * PAGE, &out, &at));
 	EQ(at, base + 5 * PAGE);
 	for (int i = 0; i < 5; i++) {
 		OKAY(sys_vmar_allocate(region, SYS_VM_OFFSET_IS_UPPER_LIMIT, 5 * PAGE, PAGE, &out, &at));
 		CHECK(at + PAGE <= base + 5 * PAGE);
 	}
-	REFUSED(SYS_ERR_NO_RESOURCES, sys_vmar_allocate(region, SYS_VM_OFFSET_IS_UPPER_LIMIT, 5 * PAGE, PAGE, &out, &at));
+	REFUSED(SYS_ERR_NO_RESOURCES,
+		sys_vmar_allocate(region, SYS_VM_OFFSET_IS_UPPER_LIMIT, 5 * PAGE, PAGE, &out, &at));
 	OKAY(sys_vmar_allocate(region, SYS_VM_COMPACT, 0, (REGION_PAGES - 8) * PAGE, &out, &at));
 	EQ(at, base + 8 * PAGE);
-	end();
-	begin();
+	region_end();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, CAN_ALL, 0, REGION_PAGES * PAGE, &out, &at));
 	EQ(at, base);
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:OK ALIGN (ALLOC-16, -17)")
@@ -94,7 +54,7 @@ TEST("vmar_allocate:OK ALIGN (ALLOC-16, -17)")
 	sys_vaddr_t at;
 	sys_cap_t out;
 
-	begin();
+	region_begin();
 	for (uint32_t log2 = 10; log2 <= 16; log2++) {
 		OKAY(sys_vmar_allocate(SYS_CAP_VMAR, SYS_VM_ALIGN(log2), 0, PAGE, &out, &at));
 		EQ(at & ((1ull << log2) - 1), 0);
@@ -103,30 +63,49 @@ TEST("vmar_allocate:OK ALIGN (ALLOC-16, -17)")
 	OKAY(sys_vmar_allocate(SYS_CAP_VMAR, SYS_VM_ALIGN(32), 0, PAGE, &out, &at));
 	EQ(at & 0xffffffff, 0);
 	unmap((void *)at, PAGE);
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:INVALID_ARGS sizes, offsets, options (ALLOC-05 to -11, -16, -18)")
 {
-	static const struct { uint32_t options; uint64_t offset, size; } bad[] = {
-		{0, 0, 0}, {0, 0, UINT64_MAX}, {0, 0, 100}, {0, 0, 4097}, {0, 4096, 4096}, {SYS_VM_SPECIFIC, 5, 4096},
-		{SYS_VM_SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT, 0, 4096}, {SYS_VM_PERM_READ, 0, 4096}, {SYS_VM_PERM_EXECUTE, 0, 4096},
-		{SYS_VM_MAP_RANGE, 0, 4096}, {1u << 23, 0, 4096}, {0, 0, (REGION_PAGES + 1) * 4096ull}, {0, 0, 1ull << 60},
-		{SYS_VM_SPECIFIC, (REGION_PAGES - 1) * 4096ull, 8192}, {SYS_VM_SPECIFIC, REGION_PAGES * 4096ull, 4096},
-		{SYS_VM_SPECIFIC, ~4095ull, 4096}, {SYS_VM_ALIGN(9), 0, 4096}, {SYS_VM_ALIGN(33), 0, 4096}, {SYS_VM_ALIGN(255), 0, 4096},
+	static const struct {
+		uint32_t options;
+		uint64_t offset, size;
+	} bad[] = {
+		{0, 0, 0},
+		{0, 0, UINT64_MAX},
+		{0, 0, 100},
+		{0, 0, 4097},
+		{0, 4096, 4096},
+		{SYS_VM_SPECIFIC, 5, 4096},
+		{SYS_VM_SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT, 0, 4096},
+		{SYS_VM_PERM_READ, 0, 4096},
+		{SYS_VM_PERM_EXECUTE, 0, 4096},
+		{SYS_VM_MAP_RANGE, 0, 4096},
+		{1u << 23, 0, 4096},
+		{0, 0, (REGION_PAGES + 1) * 4096ull},
+		{0, 0, 1ull << 60},
+		{SYS_VM_SPECIFIC, (REGION_PAGES - 1) * 4096ull, 8192},
+		{SYS_VM_SPECIFIC, REGION_PAGES * 4096ull, 4096},
+		{SYS_VM_SPECIFIC, ~4095ull, 4096},
+		{SYS_VM_ALIGN(9), 0, 4096},
+		{SYS_VM_ALIGN(33), 0, 4096},
+		{SYS_VM_ALIGN(255), 0, 4096},
 		{SYS_VM_SPECIFIC_OVERWRITE | SYS_VM_OFFSET_IS_UPPER_LIMIT, 0, 4096},
 	};
 	sys_vaddr_t at = 99;
 	sys_cap_t out = 99;
 
-	begin();
+	region_begin();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_allocate(region, bad[i].options, bad[i].offset, bad[i].size, &out, &at));
+		REFUSED(SYS_ERR_INVALID_ARGS,
+			sys_vmar_allocate(region, bad[i].options, bad[i].offset, bad[i].size, &out, &at));
 	uint64_t odd = base & 0xffff ? 0 : PAGE;
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_allocate(region, SYS_VM_SPECIFIC | SYS_VM_ALIGN(16), odd, PAGE, &out, &at));
+	REFUSED(SYS_ERR_INVALID_ARGS,
+		sys_vmar_allocate(region, SYS_VM_SPECIFIC | SYS_VM_ALIGN(16), odd, PAGE, &out, &at));
 	EQ(out, 99);
 	EQ(at, 99);
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (ALLOC-12)")
@@ -134,7 +113,7 @@ TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (ALLOC-12)")
 	sys_vaddr_t at;
 	sys_cap_t out = 99, inner;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, SYS_VM_SPECIFIC, 4 * PAGE, 4 * PAGE, &inner, &at));
 	map_at(20, numbered(2, 1), RW, 0, 2);
 	REFUSED(SYS_ERR_ALREADY_EXISTS, sys_vmar_allocate(region, SYS_VM_SPECIFIC, 4 * PAGE, 4 * PAGE, &out, &at));
@@ -144,7 +123,7 @@ TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (ALLOC-12)")
 	REFUSED(SYS_ERR_ALREADY_EXISTS, sys_vmar_allocate(region, SYS_VM_SPECIFIC, 0, REGION_PAGES * PAGE, &out, &at));
 	EQ(*page_at(21), 2);
 	OKAY(sys_vmar_allocate(region, SYS_VM_SPECIFIC, 8 * PAGE, 12 * PAGE, &out, &at));
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:NO_RESOURCES no hole is large enough, or none at that alignment (ALLOC-10, -19)")
@@ -152,14 +131,14 @@ TEST("vmar_allocate:NO_RESOURCES no hole is large enough, or none at that alignm
 	sys_vaddr_t at;
 	sys_cap_t out = 99;
 
-	begin();
+	region_begin();
 	for (uint64_t page = 7; page < REGION_PAGES; page += 8)
 		map_at(page, numbered(1, 1), RW, 0, 1);
 	REFUSED(SYS_ERR_NO_RESOURCES, sys_vmar_allocate(region, 0, 0, 8 * PAGE, &out, &at));
 	REFUSED(SYS_ERR_NO_RESOURCES, sys_vmar_allocate(region, SYS_VM_ALIGN(32), 0, PAGE, &out, &at));
 	EQ(out, 99);
 	OKAY(sys_vmar_allocate(region, 0, 0, 7 * PAGE, &out, &at));
-	end();
+	region_end();
 }
 
 TEST("vmar_allocate:ACCESS_DENIED beyond the parent's caps, SPECIFIC without CAN_MAP_SPECIFIC (ALLOC-01 to -04)")
@@ -167,222 +146,16 @@ TEST("vmar_allocate:ACCESS_DENIED beyond the parent's caps, SPECIFIC without CAN
 	sys_vaddr_t at;
 	sys_cap_t inner, out = 99;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, SYS_VM_CAN_MAP_READ, 0, 8 * PAGE, &inner, &at));
-	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_allocate(inner, SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE, 0, PAGE, &out, &at));
+	REFUSED(SYS_ERR_ACCESS_DENIED,
+		sys_vmar_allocate(inner, SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE, 0, PAGE, &out, &at));
 	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_allocate(inner, SYS_VM_CAN_MAP_EXECUTE, 0, PAGE, &out, &at));
 	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_allocate(inner, SYS_VM_SPECIFIC, 0, PAGE, &out, &at));
 	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_allocate(inner, SYS_VM_OFFSET_IS_UPPER_LIMIT, PAGE, PAGE, &out, &at));
 	EQ(out, 99);
 	OKAY(sys_vmar_allocate(inner, SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_SPECIFIC, 0, PAGE, &out, &at));
-	end();
-}
-
-/* ---- map ---- */
-
-TEST("vmar_map:OK anywhere, at a place, below a limit, aligned; commits nothing (MAP-34, -36, -39, -61)")
-{
-	sys_cap_t vmo = new_vmo(8 * PAGE);
-	sys_vaddr_t at;
-
-	begin();
-	OKAY(sys_vmar_map(region, RW, 0, vmo, PAGE, 3 * PAGE, &at));
-	CHECK(at >= base && at + 3 * PAGE <= base + REGION_PAGES * PAGE);
-	EQ(vmo_info(vmo).committed, 0);
-	EQ(*(volatile uint64_t *)at, 0);
-	EQ(vmo_info(vmo).committed, 0);
-	*(volatile uint64_t *)at = 8;
-	EQ(get(vmo, PAGE), 8);
-	EQ(vmo_info(vmo).committed, PAGE);
-	EQ(vmo_info(vmo).mappings, 1);
-	OKAY(sys_vmar_map(region, RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, REGION_PAGES * PAGE / 2, vmo, 0, PAGE, &at));
-	CHECK(at + PAGE <= base + REGION_PAGES * PAGE / 2);
-	OKAY(sys_vmar_map(SYS_CAP_VMAR, RW | SYS_VM_ALIGN(21), 0, vmo, 0, PAGE, &at));
-	EQ(at & 0x1fffff, 0);
-	unmap((void *)at, PAGE);
-	end();
-	begin();
-	OKAY(sys_vmar_map(region, RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, REGION_PAGES * PAGE, vmo, 0, REGION_PAGES * PAGE, &at));
-	EQ(at, base);
-	end();
-}
-
-TEST("vmar_map:OK a length is rounded up, and may reach past the VMO (MAP-02, -50)")
-{
-	sys_cap_t vmo = numbered(2, 5);
-
-	begin();
-	sys_vaddr_t at;
-	OKAY(sys_vmar_map(region, RW | SYS_VM_SPECIFIC, 0, vmo, PAGE, PAGE + 1, &at));
-	EQ(*page_at(0), 6);
-	FAULTS(READ, SYS_ERR_OUT_OF_RANGE, page_at(1));
-	FAULTS(READ, SYS_ERR_NOT_FOUND, page_at(2));
-	end();
-}
-
-TEST("vmar_map:OK permissions hold, each mapping its own (MAP-10, -24, -26)")
-{
-	sys_cap_t vmo = numbered(1, 5);
-
-	begin();
-	map_at(0, vmo, RW, 0, 1);
-	map_at(1, vmo, SYS_VM_PERM_READ, 0, 1);
-	map_at(2, vmo, 0, 0, 1);
-	*page_at(0) = 6;
-	EQ(*page_at(1), 6);
-	FAULTS(WRITE, SYS_ERR_ACCESS_DENIED, page_at(1));
-	FAULTS(READ, SYS_ERR_ACCESS_DENIED, page_at(2));
-	FAULTS(WRITE, SYS_ERR_ACCESS_DENIED, page_at(2));
-	FAULTS(EXECUTE, SYS_ERR_ACCESS_DENIED, page_at(0));
-	end();
-}
-
-TEST("vmar_map:OK SPECIFIC_OVERWRITE replaces, and leaves what is outside (MAP-31)")
-{
-	sys_cap_t vmo = numbered(10, 100), other = numbered(4, 200);
-
-	begin();
-	map_at(0, vmo, RW, 0, 10);
-	for (uint64_t i = 0; i < 10; i++)
-		EQ(*page_at(i), 100 + i);
-	sys_vaddr_t at;
-	OKAY(sys_vmar_map(region, RW | SYS_VM_SPECIFIC_OVERWRITE, 3 * PAGE, other, 0, 4 * PAGE, &at));
-	EQ(at, base + 3 * PAGE);
-	for (uint64_t i = 0; i < 10; i++)
-		EQ(*page_at(i), i < 3 || i >= 7 ? 100 + i : 200 + i - 3);
-	OKAY(sys_vmar_map(region, RW | SYS_VM_SPECIFIC_OVERWRITE, 20 * PAGE, other, 0, PAGE, &at));
-	EQ(*page_at(20), 200);
-	end();
-}
-
-TEST("vmar_map:OK MAP_RANGE and ALLOW_FAULTS (MAP-70, -72)")
-{
-	sys_cap_t vmo = new_resizable(8 * PAGE);
-
-	put(vmo, 2 * PAGE, 2);
-	begin();
-	map_at(0, vmo, RW | SYS_VM_MAP_RANGE, 0, 8);
-	EQ(vmo_info(vmo).committed, PAGE);
-	EQ(*page_at(2), 2);
-	EQ(*page_at(3), 0);
-	map_at(10, vmo, RW | SYS_VM_ALLOW_FAULTS, 0, 8);
-	*page_at(11) = 4;
-	EQ(*page_at(1), 4);
-	end();
-}
-
-TEST("vmar_map:INVALID_ARGS lengths, offsets, options (MAP-01, -03, -06 to -08, -11, -12, -33, -35, -52)")
-{
-	static const struct { uint32_t options; uint64_t at, vmo_offset, len; } bad[] = {
-		{RW, 0, 0, 0}, {RW | SYS_VM_SPECIFIC, 7, 0, 4096}, {RW, 0, 7, 4096}, {RW | SYS_VM_MAP_RANGE, 0, 100, 4096},
-		{RW | SYS_VM_CAN_MAP_READ, 0, 0, 4096}, {RW | 1u << 23, 0, 0, 4096}, {RW | SYS_VM_MAP_RANGE | SYS_VM_SPECIFIC_OVERWRITE, 0, 0, 4096},
-		{SYS_VM_PERM_WRITE, 0, 0, 4096}, {RW | SYS_VM_SPECIFIC, ~4095ull, 0, 4096}, {RW, 4096, 0, 4096},
-		{RW | SYS_VM_SPECIFIC, (REGION_PAGES - 1) * 4096ull, 0, 8192}, {RW | SYS_VM_SPECIFIC, REGION_PAGES * 4096ull, 0, 4096},
-		{RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, (REGION_PAGES + 1) * 4096ull, 0, 4096}, {RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, 4096, 0, 8192},
-		{RW | SYS_VM_OFFSET_IS_UPPER_LIMIT | SYS_VM_SPECIFIC, 4096, 0, 4096}, {RW, 0, 0, (REGION_PAGES + 1) * 4096ull},
-		{RW | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 0, 0, 4096}, {RW | SYS_VM_ALIGN(9), 0, 0, 4096}, {RW | SYS_VM_ALIGN(33), 0, 0, 4096},
-	};
-	sys_cap_t vmo = new_vmo(8 * PAGE);
-	sys_vaddr_t at = 99;
-
-	begin();
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_map(region, bad[i].options, bad[i].at, vmo, bad[i].vmo_offset, bad[i].len, &at));
-	EQ(at, 99);
-	EQ(vmo_info(vmo).mappings, 0);
-	end();
-}
-
-TEST("vmar_map:OUT_OF_RANGE lengths and offsets that overflow (MAP-04, -05)")
-{
-	sys_cap_t vmo = new_vmo(8 * PAGE);
-	sys_vaddr_t at = 99;
-
-	begin();
-	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmar_map(region, RW, 0, vmo, 0, UINT64_MAX, &at));
-	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmar_map(region, RW, 0, vmo, UINT64_MAX - PAGE + 1, PAGE, &at));
-	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmar_map(region, RW, 0, vmo, UINT64_MAX - PAGE + 1, 2 * PAGE, &at));
-	EQ(at, 99);
-	OKAY(sys_vmar_map(region, RW, 0, vmo, UINT64_MAX - 2 * PAGE + 1, PAGE, &at));
-	end();
-}
-
-TEST("vmar_map:ALREADY_EXISTS over what is there, which stays (MAP-30, -42)")
-{
-	sys_cap_t vmo = numbered(4, 5), inner;
-	sys_vaddr_t at = 99;
-
-	begin();
-	map_at(4, vmo, RW, 0, 4);
-	OKAY(sys_vmar_allocate(region, SYS_VM_SPECIFIC, 20 * PAGE, 4 * PAGE, &inner, &at));
-	at = 99;
-	static const struct { uint64_t page, pages; } over[] = {{4, 4}, {5, 1}, {0, 5}, {7, 2}, {0, 30}, {3, 10}, {20, 1}, {23, 3}};
-	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
-		REFUSED(SYS_ERR_ALREADY_EXISTS,
-			sys_vmar_map(region, RW | SYS_VM_SPECIFIC, over[i].page * PAGE, vmo, 0, over[i].pages * PAGE, &at));
-	EQ(at, 99);
-	EQ(vmo_info(vmo).mappings, 1);
-	EQ(*page_at(7), 8);
-	end();
-}
-
-TEST("vmar_map:INVALID_ARGS SPECIFIC_OVERWRITE of a region (MAP-32)")
-{
-	sys_cap_t vmo = numbered(4, 5), other = numbered(8, 9), inner;
-	sys_vaddr_t at;
-
-	begin();
-	map_at(0, vmo, RW, 0, 4);
-	OKAY(sys_vmar_allocate(region, SYS_VM_SPECIFIC, 4 * PAGE, PAGE, &inner, &at));
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_map(region, RW | SYS_VM_SPECIFIC_OVERWRITE, 0, other, 0, 8 * PAGE, &at));
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_map(region, RW | SYS_VM_SPECIFIC_OVERWRITE, 4 * PAGE, other, 0, PAGE, &at));
-	EQ(*page_at(3), 8);
-	EQ(vmo_info(other).mappings, 0);
-	end();
-}
-
-TEST("vmar_map:NO_RESOURCES no hole (MAP-37, -40)")
-{
-	sys_cap_t vmo = new_vmo(REGION_PAGES * PAGE);
-	sys_vaddr_t at;
-
-	begin();
-	map_at(16, vmo, RW, 0, 16);
-	map_at(48, vmo, RW, 0, 8);
-	REFUSED(SYS_ERR_NO_RESOURCES, sys_vmar_map(region, RW, 0, vmo, 0, 17 * PAGE, &at));
-	OKAY(sys_vmar_map(region, RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, 20 * PAGE, vmo, 0, 16 * PAGE, &at));
-	EQ(at, base);
-	REFUSED(SYS_ERR_NO_RESOURCES, sys_vmar_map(region, RW | SYS_VM_OFFSET_IS_UPPER_LIMIT, 20 * PAGE, vmo, 0, PAGE, &at));
-	OKAY(sys_vmar_map(region, RW, 0, vmo, 0, 16 * PAGE, &at));
-	EQ(at, base + 32 * PAGE);
-	end();
-}
-
-TEST("vmar_map:NOT_SUPPORTED REQUIRE_NON_RESIZABLE of a resizable VMO, SHARED and FAULT_BEYOND_STREAM_SIZE of later issues (MAP-53)")
-{
-	sys_cap_t vmo = new_vmo(PAGE), resizable = new_resizable(PAGE);
-	sys_vaddr_t at = 99;
-
-	begin();
-	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmar_map(region, RW | SYS_VM_REQUIRE_NON_RESIZABLE, 0, resizable, 0, PAGE, &at));
-	EQ(at, 99);
-	OKAY(sys_vmar_map(region, RW | SYS_VM_REQUIRE_NON_RESIZABLE, 0, vmo, 0, PAGE, &at));
-	end();
-}
-
-TEST("vmar_map:ACCESS_DENIED beyond the region's caps; SPECIFIC where it may not (MAP-20 to -23)")
-{
-	sys_cap_t vmo = new_vmo(PAGE), inner;
-	sys_vaddr_t at;
-
-	begin();
-	OKAY(sys_vmar_allocate(region, SYS_VM_CAN_MAP_READ, 0, 8 * PAGE, &inner, &at));
-	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_map(inner, RW, 0, vmo, 0, PAGE, &at));
-	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_map(inner, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, 0, vmo, 0, PAGE, &at));
-	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_map(region, SYS_VM_PERM_READ | SYS_VM_PERM_EXECUTE, 0, vmo, 0, PAGE, &at));
-	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_map(region, SYS_VM_PERM_WRITE, 0, less(vmo, SYS_RIGHT_MAP), 0, PAGE, &at));
-	OKAY(sys_vmar_map(inner, SYS_VM_PERM_READ, 0, vmo, 0, PAGE, &at));
-	end();
+	region_end();
 }
 
 /* ---- unmap ---- */
@@ -391,7 +164,7 @@ TEST("vmar_unmap:OK a part of a mapping, several mappings, holes (UNMAP-02, -04,
 {
 	sys_cap_t vmo = numbered(20, 100);
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 20);
 	map_at(30, vmo, SYS_VM_PERM_READ, 5, 10);
 	for (uint64_t i = 0; i < 20; i++)
@@ -412,10 +185,11 @@ TEST("vmar_unmap:OK a part of a mapping, several mappings, holes (UNMAP-02, -04,
 	OKAY(sys_vmar_unmap(region, base + 50 * PAGE, PAGE));
 	map_at(5, vmo, RW, 0, 3);
 	EQ(*page_at(5), 100);
-	end();
+	region_end();
 }
 
-TEST("vmar_unmap:OK takes a region that is wholly inside (UNMAP-06), whose capability then gives BAD_STATE")
+TEST("vmar_map:BAD_STATE vmar_allocate:BAD_STATE vmar_unmap:BAD_STATE vmar_protect:BAD_STATE vmar_info:BAD_STATE "
+     "vmar_maps:BAD_STATE vmar_unmap:OK takes a region that is wholly inside (UNMAP-06)")
 {
 	sys_cap_t vmo = numbered(2, 5), inner, innermost, out;
 	sys_vaddr_t at, inner_at;
@@ -423,7 +197,7 @@ TEST("vmar_unmap:OK takes a region that is wholly inside (UNMAP-06), whose capab
 	sys_maps_t maps;
 	size_t actual, available;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 4 * PAGE, 8 * PAGE, &inner, &inner_at));
 	OKAY(sys_vmar_allocate(inner, CAN_ALL, 0, 4 * PAGE, &innermost, &at));
 	OKAY(sys_vmar_map(innermost, RW, 0, vmo, 0, PAGE, &at));
@@ -439,28 +213,28 @@ TEST("vmar_unmap:OK takes a region that is wholly inside (UNMAP-06), whose capab
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_info(dead[i], &info));
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_maps(dead[i], &maps, 1, &actual, &available));
 	}
-	end();
+	region_end();
 }
 
-TEST("vmar_map:BAD_STATE vmar_allocate:BAD_STATE vmar_unmap:BAD_STATE vmar_protect:BAD_STATE vmar_info:BAD_STATE vmar_maps:BAD_STATE"
-     " (shown above)")
+TEST("vmar_unmap:BAD_STATE oneself")
 {
 	sys_vaddr_t at;
 	sys_cap_t inner;
 
-	begin();
+	region_begin();
 	OKAY(sys_vmar_allocate(region, CAN_ALL, 0, PAGE, &inner, &at));
-	end();                                          /* takes `region` and `inner` from under their capabilities */
+	region_end();   /* takes `region` and `inner` from under their capabilities */
 	REFUSED(SYS_ERR_BAD_STATE, sys_vmar_unmap(inner, at, PAGE));
 	REFUSED(SYS_ERR_BAD_STATE, sys_vmar_unmap(region, base, PAGE));
 }
 
-TEST("vmar_unmap:INVALID_ARGS addresses, lengths, outside, part of a region, a region without MANAGE (UNMAP-01, -03, -07, -08)")
+TEST("vmar_unmap:INVALID_ARGS addresses, lengths, outside, part of a region, a region without MANAGE "
+     "(UNMAP-01, -03, -07, -08)")
 {
 	sys_cap_t vmo = numbered(4, 5), inner;
 	sys_vaddr_t at;
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 4);
 	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 4 * PAGE, 4 * PAGE, &inner, &at));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_unmap(region, base + 1, PAGE));
@@ -473,7 +247,7 @@ TEST("vmar_unmap:INVALID_ARGS addresses, lengths, outside, part of a region, a r
 	for (uint64_t i = 0; i < 4; i++)
 		EQ(*page_at(i), 5 + i);
 	OKAY(sys_vmar_unmap(less(region, SYS_RIGHT_MANAGE), base, 4 * PAGE));
-	end();
+	region_end();
 }
 
 /* ---- protect ---- */
@@ -482,7 +256,7 @@ TEST("vmar_protect:OK parts of one mapping and several mappings (PROT-01, -04, -
 {
 	sys_cap_t vmo = numbered(20, 100);
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 10);
 	map_at(10, vmo, RW, 10, 10);
 	for (uint64_t i = 0; i < 15; i++)
@@ -504,14 +278,14 @@ TEST("vmar_protect:OK parts of one mapping and several mappings (PROT-01, -04, -
 	for (uint64_t i = 0; i < 20; i++)
 		*page_at(i) = 400 + i;
 	EQ(get(vmo, 6 * PAGE), 406);
-	end();
+	region_end();
 }
 
 TEST("vmar_protect:OK alternating pages read back, and unmap keeps each side's (PROT-11, -17)")
 {
 	sys_cap_t vmo = numbered(32, 1);
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 32);
 	for (uint64_t i = 0; i < 32; i += 2)
 		OKAY(sys_vmar_protect(region, SYS_VM_PERM_READ, base + i * PAGE, PAGE));
@@ -524,21 +298,21 @@ TEST("vmar_protect:OK alternating pages read back, and unmap keeps each side's (
 		else
 			*page_at(i) = i;
 	}
-	end();
+	region_end();
 }
 
 TEST("vmar_protect:OK write access given to a shared page does not reach the other side (PROT-12)")
 {
 	sys_cap_t vmo = numbered(4, 1), child = new_snapshot(vmo, 0, 4 * PAGE);
 
-	begin();
+	region_begin();
 	map_at(0, child, SYS_VM_PERM_READ, 0, 4);
 	EQ(*page_at(2), 3);
 	OKAY(sys_vmar_protect(region, RW, base, 4 * PAGE));
 	*page_at(2) = 33;
 	EQ(get(vmo, 2 * PAGE), 3);
 	EQ(get(child, 2 * PAGE), 33);
-	end();
+	region_end();
 }
 
 TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01 to -03, -09)")
@@ -546,7 +320,7 @@ TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01 to -03, -09
 	sys_cap_t vmo = numbered(4, 5), inner;
 	sys_vaddr_t at;
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 4);
 	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 4 * PAGE, 4 * PAGE, &inner, &at));
 	OKAY(sys_vmar_map(inner, RW | SYS_VM_SPECIFIC, 0, vmo, 0, 4 * PAGE, &at));
@@ -557,17 +331,18 @@ TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01 to -03, -09
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(region, SYS_VM_PERM_READ | SYS_VM_CAN_MAP_READ, base, PAGE));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(region, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, base, PAGE));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(region, SYS_VM_PERM_READ, base - PAGE, PAGE));
-	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmar_protect(less(region, SYS_RIGHT_MANAGE), SYS_VM_PERM_READ, base, 8 * PAGE));
+	REFUSED(SYS_ERR_INVALID_ARGS,
+		sys_vmar_protect(less(region, SYS_RIGHT_MANAGE), SYS_VM_PERM_READ, base, 8 * PAGE));
 	NO_FAULT(WRITE, page_at(0));
 	NO_FAULT(WRITE, page_at(4));
-	end();
+	region_end();
 }
 
 TEST("vmar_protect:NOT_FOUND a hole in the range (PROT-05)")
 {
 	sys_cap_t vmo = numbered(4, 5);
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 2);
 	map_at(3, vmo, RW, 2, 2);
 	REFUSED(SYS_ERR_NOT_FOUND, sys_vmar_protect(region, SYS_VM_PERM_READ, base + 2 * PAGE, PAGE));
@@ -575,7 +350,7 @@ TEST("vmar_protect:NOT_FOUND a hole in the range (PROT-05)")
 	REFUSED(SYS_ERR_NOT_FOUND, sys_vmar_protect(region, SYS_VM_PERM_READ, base + 40 * PAGE, PAGE));
 	NO_FAULT(WRITE, page_at(0));
 	NO_FAULT(WRITE, page_at(4));
-	end();
+	region_end();
 }
 
 TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children only lose (PROT-06 to -08)")
@@ -583,7 +358,7 @@ TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children
 	sys_cap_t vmo = numbered(4, 5), weak = less(vmo, SYS_RIGHT_WRITE), inner;
 	sys_vaddr_t at;
 
-	begin();
+	region_begin();
 	map_at(0, weak, SYS_VM_PERM_READ, 0, 4);
 	OKAY(sys_cap_delete(weak));
 	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_protect(region, RW, base, 4 * PAGE));
@@ -595,7 +370,7 @@ TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children
 	OKAY(sys_vmar_protect(inner, RW, at, 2 * PAGE));
 	*page_at(8) = 1;
 	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmar_protect(region, SYS_VM_PERM_READ | SYS_VM_PERM_EXECUTE, base, PAGE));
-	end();
+	region_end();
 }
 
 /* ---- info, maps ---- */
@@ -627,7 +402,7 @@ TEST("vmar_maps:OK everything, in order, with its depth; a short buffer gives th
 	sys_vaddr_t at;
 	size_t actual = 99, available = 99;
 
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 2, 4);
 	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 8 * PAGE, 8 * PAGE, &inner, &at));
 	OKAY(sys_vmar_map(inner, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, PAGE, vmo, 0, PAGE, &at));
@@ -664,19 +439,19 @@ TEST("vmar_maps:OK everything, in order, with its depth; a short buffer gives th
 	EQ(actual, 0);
 	EQ(available, all);
 	OKAY(sys_vmar_maps(region, maps, 16, NULL, NULL));
-	end();
+	region_end();
 }
 
 TEST("vmar_maps:BAD_ADDRESS a buffer that is not there")
 {
 	size_t actual = 99, available = 99;
 
-	begin();
+	region_begin();
 	map_at(0, numbered(1, 1), RW, 0, 1);
 	REFUSED(SYS_ERR_BAD_ADDRESS, sys_vmar_maps(region, NOWHERE, 4, &actual, &available));
 	REFUSED(SYS_ERR_BAD_ADDRESS, sys_vmar_maps(region, (sys_maps_t *)KERNEL_HALF, 4, &actual, &available));
 	EQ(actual, 99);
-	end();
+	region_end();
 }
 
 /* ---- costs, and an account that is full ---- */
@@ -698,7 +473,8 @@ TEST("mappings, regions and tables are paid by the address space and given back"
 	EQ(used(own), 0);
 }
 
-TEST("vmar_map:NO_MEMORY vmar_allocate:NO_MEMORY vmar_protect:NO_MEMORY vmar_unmap:NO_MEMORY the address space's account is full")
+TEST("vmar_map:NO_MEMORY vmar_allocate:NO_MEMORY vmar_protect:NO_MEMORY vmar_unmap:NO_MEMORY "
+     "the address space's account is full")
 {
 	enum { PAGES = 4096 };
 	sys_cap_t own = new_untyped(48 * PAGE), root, vmo = new_vmo(PAGES * PAGE), out, full = new_cnode(4096), name;
@@ -750,7 +526,7 @@ TEST("adjacent mappings of a VMO and its snapshot, and gaps in offsets, show the
 	sys_cap_t vmo = numbered(8, 100), child = new_snapshot(vmo, 0, 8 * PAGE);
 
 	put(child, PAGE, 501);
-	begin();
+	region_begin();
 	map_at(0, vmo, RW, 0, 1);
 	map_at(1, child, RW, 1, 1);
 	map_at(2, vmo, RW, 2, 2);
@@ -762,7 +538,7 @@ TEST("adjacent mappings of a VMO and its snapshot, and gaps in offsets, show the
 	OKAY(sys_vmar_unmap(region, base + 3 * PAGE, 2 * PAGE));
 	EQ(*page_at(2), 102);
 	EQ(*page_at(5), 107);
-	end();
+	region_end();
 }
 
 TEST("a large mapping with a hole cut across table boundaries (UNMAP-10)")
@@ -771,7 +547,8 @@ TEST("a large mapping with a hole cut across table boundaries (UNMAP-10)")
 	sys_vaddr_t at;
 
 	OKAY(sys_vmar_map(SYS_CAP_VMAR, RW, 0, vmo, 0, 1ull << 32, &at));
-	static const uint64_t touched[] = {0, 0x1ff000, 0x200000, 0x3fe000, 0x3fffe000, 0x40000000, 0x40001000, 0xfffff000};
+	static const uint64_t touched[] = {
+		0, 0x1ff000, 0x200000, 0x3fe000, 0x3fffe000, 0x40000000, 0x40001000, 0xfffff000};
 	for (size_t i = 0; i < 8; i++)
 		*(volatile uint64_t *)(at + touched[i]) = i + 1;
 	OKAY(sys_vmar_unmap(SYS_CAP_VMAR, at + 0x200000, 0x40000000 - 0x1ff000));

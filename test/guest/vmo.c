@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmo.c: memory objects: create, read, write, sizes, commit, decommit, info. Numbers in names are those of the statements in
- * zircon-semantics (VMO-CREATE-01 and so on). Errors that a pager causes are pager.c's. */
+/* vmo.c: memory objects: create, read, write, sizes, commit, decommit, info. Numbers in names are those of the
+ * statements in zircon-semantics (VMO-CREATE-01 and so on). Errors that a pager causes are pager.c's. */
 #include "common/helper.h"
 
 #include <string.h>
@@ -27,7 +27,8 @@ static uint64_t size_of(sys_cap_t vmo)
 
 TEST("vmo_create:OK vmo_get_size:OK sizes are rounded up to pages (CREATE-01, -02)")
 {
-	static const uint64_t sizes[] = {0, 1, 2, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 16384, 1ull << 32, (1ull << 40) + 1};
+	static const uint64_t sizes[] = {
+		0, 1, 2, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 16384, 1ull << 32, (1ull << 40) + 1};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		sys_cap_t vmo = new_vmo(sizes[i]);
@@ -110,9 +111,22 @@ TEST("vmo_create:OK vmo_info:OK costs no page, reads as zero, RESIZE with RESIZA
 
 TEST("vmo_write:OK vmo_read:OK any offset and length")
 {
-	static const struct { uint64_t offset; size_t len; } spans[] = {
-		{0, 1}, {0, 4096}, {1, 4095}, {4095, 1}, {4095, 2}, {4000, 200}, {100, 8192}, {4096, 8192}, {3, 12000}, {16383, 1},
-		{16384, 0}, {0, 0},
+	static const struct {
+		uint64_t offset;
+		size_t len;
+	} spans[] = {
+		{0, 1},
+		{0, 4096},
+		{1, 4095},
+		{4095, 1},
+		{4095, 2},
+		{4000, 200},
+		{100, 8192},
+		{4096, 8192},
+		{3, 12000},
+		{16383, 1},
+		{16384, 0},
+		{0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
@@ -150,9 +164,20 @@ TEST("vmo_write:OK from within one VMO to another place of it, through a mapping
 
 TEST("vmo_read:OUT_OF_RANGE vmo_write:OUT_OF_RANGE as a whole (RW-02 to -07, -12)")
 {
-	static const struct { uint64_t offset; size_t len; } spans[] = {
-		{2 * 4096, 1}, {2 * 4096 + 1, 0}, {2 * 4096 - 1, 2}, {0, 2 * 4096 + 1}, {UINT64_MAX, 1}, {UINT64_MAX, 2}, {4096, UINT64_MAX},
-		{1, UINT64_MAX}, {0, UINT64_MAX}, {UINT64_MAX, 0},
+	static const struct {
+		uint64_t offset;
+		size_t len;
+	} spans[] = {
+		{2 * 4096, 1},
+		{2 * 4096 + 1, 0},
+		{2 * 4096 - 1, 2},
+		{0, 2 * 4096 + 1},
+		{UINT64_MAX, 1},
+		{UINT64_MAX, 2},
+		{4096, UINT64_MAX},
+		{1, UINT64_MAX},
+		{0, UINT64_MAX},
+		{UINT64_MAX, 0},
 	};
 	sys_cap_t vmo = new_vmo(2 * PAGE);
 
@@ -171,7 +196,8 @@ TEST("vmo_read:OUT_OF_RANGE vmo_write:OUT_OF_RANGE as a whole (RW-02 to -07, -12
 	OKAY(sys_vmo_write(vmo, in, 2 * PAGE, 0));
 }
 
-TEST("vmo_read:BAD_ADDRESS vmo_write:BAD_ADDRESS a buffer that ends in a hole, is reserved, or straddles the top (RW-08 to -11)")
+TEST("vmo_read:BAD_ADDRESS vmo_write:BAD_ADDRESS a buffer that ends in a hole, is reserved, or straddles the top "
+     "(RW-08 to -11)")
 {
 	sys_vaddr_t base, at;
 	sys_cap_t region = new_region(SYS_CAP_VMAR, 4 * PAGE, &base), vmo = new_vmo(4 * PAGE), small = new_vmo(PAGE);
@@ -383,9 +409,10 @@ TEST("vmo_op_range:NO_MEMORY COMMIT beyond the account")
 
 TEST("vmo_op_range:NOT_SUPPORTED ops of a later issue")
 {
-	static const enum sys_vmo_op later[] = {SYS_VMO_OP_ZERO, SYS_VMO_OP_LOCK, SYS_VMO_OP_TRY_LOCK, SYS_VMO_OP_UNLOCK,
-		SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH, SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_INVALIDATE,
-		SYS_VMO_OP_CACHE_CLEAN, SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
+	static const enum sys_vmo_op later[] = {SYS_VMO_OP_ZERO, SYS_VMO_OP_LOCK, SYS_VMO_OP_TRY_LOCK,
+		SYS_VMO_OP_UNLOCK, SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH,
+		SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_INVALIDATE, SYS_VMO_OP_CACHE_CLEAN,
+		SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 
 	put(vmo, 0, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* wx.c: writable or executable, never both without a right that says so; how code comes to run; the program's own image. */
+/* wx.c: writable or executable, never both without a right that says so; how code comes to run; the program's own
+ * image. */
 #include "common/helper.h"
 
 #include <string.h>

@@ -233,7 +233,8 @@ void fill_slots(void)
 
 sys_cap_t full_account(void)
 {
-	sys_cap_t full = new_untyped(SMALL_ACCOUNT_FRAMES * PAGE), vmo = new_vmo_in(full, 2 * SMALL_ACCOUNT_FRAMES * PAGE);
+	sys_cap_t full = new_untyped(SMALL_ACCOUNT_FRAMES * PAGE),
+		  vmo = new_vmo_in(full, 2 * SMALL_ACCOUNT_FRAMES * PAGE);
 	uint64_t at = 0;
 
 	while (sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, at, PAGE, NULL, 0) == SYS_OK)

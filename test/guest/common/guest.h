@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* guest.h: what every guest test stands on. One file NAME.c in test/guest/ is one program and one process; it holds tests, the
- * common part holds main(). A test reads
+/* guest.h: what every guest test stands on. One file NAME.c in test/guest/ is one program and one process; it holds
+ * tests, the common part holds main(). A test reads
  *
  *     TEST("vmo_read:OUT_OF_RANGE past the end")
  *     {
@@ -8,13 +8,13 @@
  *             REFUSED(SYS_ERR_OUT_OF_RANGE, sys_vmo_read(vmo, buf, SYS_PAGE_SIZE, 1));
  *     }
  *
- * and its name begins with the pairs call:ERROR (call:OK for a success) that it shows, so that a script can list what is shown.
- * Tests stand for themselves: they register through a linker section and run in the order of their lines.
+ * and its name begins with the pairs call:ERROR (call:OK for a success) that it shows, so that a script can list what
+ * is shown. Tests stand for themselves: they register through a linker section and run in the order of their lines.
  *
- * Rules. Everything that a test makes comes from the account `ut`, which is empty when the test begins. After the test the
- * account is revoked: nothing may be left of it, and the program's own account must be as it was, to the frame.
- * Helper threads (helper.h) and processes (process.h) have no TLS: their functions use system calls, memory and nothing else of
- * the library, and no CHECK. A test that fails leaves by longjmp; what it made dies with its account.
+ * Rules. Everything that a test makes comes from the account `ut`, which is empty when the test begins. After the test
+ * the account is revoked: nothing may be left of it, and the program's own account must be as it was, to the frame.
+ * Helper threads (helper.h) and processes (process.h) have no TLS: their functions use system calls, memory and nothing
+ * else of the library, and no CHECK. A test that fails leaves by longjmp; what it made dies with its account.
  */
 #pragma once
 #include <check.h>
@@ -48,7 +48,8 @@ struct guest_test {
 		__attribute__((section("guest_tests"), used)) = &test_record_##LINE;                             \
 	static void test_##LINE(int index __attribute__((unused)))
 
-/* Adds one test from a table: `run` gets `index`. For use in guest_tables(), which a program may define. `name` is copied. */
+/* Adds one test from a table: `run` gets `index`. For use in guest_tables(), which a program may define. `name` is
+ * copied. */
 void guest_add(const char *name, void (*run)(int), int index);
 void guest_tables(void);
 int guest_part(int argc, char **argv);   /* what a program does that is started with arguments, instead of its tests */
@@ -97,7 +98,7 @@ sys_cap_t new_snapshot(sys_cap_t vmo, uint64_t offset, uint64_t size);
 sys_cap_t new_pager(sys_cap_t *ep);        /* on an endpoint of its own (ep may be NULL), with badge 0 */
 sys_cap_t new_object(enum sys_type type);       /* any object of this type: a test's type that can be had */
 sys_cap_t new_region(sys_cap_t vmar, uint64_t size, sys_vaddr_t *base);  /* may map anything, anywhere in it */
-sys_cap_t reduced(sys_cap_t cap, sys_rights_t rights);                  /* a copy with these rights; gone when the test ends */
+sys_cap_t reduced(sys_cap_t cap, sys_rights_t rights); /* a copy with these rights; gone when the test ends */
 sys_cap_t less(sys_cap_t cap, sys_rights_t rights);                     /* a copy without these rights */
 sys_cap_t stale_cap(void);                                              /* the name of a capability that was deleted */
 void *map_in(sys_cap_t vmar, sys_cap_t vmo, uint32_t options, uint64_t offset, uint64_t size);

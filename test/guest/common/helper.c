@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helper.c: see helper.h. The stacks are ours and touched before the first test, so that a helper costs its creator's account
- * nothing but the thread. */
+/* helper.c: see helper.h. The stacks are ours and touched before the first test, so that a helper costs its creator's
+ * account nothing but the thread. */
 #include "helper.h"
 
 #include <string.h>
@@ -208,7 +208,8 @@ struct fault fault_execute(const volatile void *at)
 	return fault_access(SYS_ACCESS_EXECUTE, at);
 }
 
-void check_page_fault(const struct fault *fault, const volatile void *at, uint64_t access, sys_status_t status, int line)
+void check_page_fault(
+	const struct fault *fault, const volatile void *at, uint64_t access, sys_status_t status, int line)
 {
 	if (fault->label == 0)
 		FAIL("line %d: access %lu at %p met no fault", line, (unsigned long)access, (const void *)at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helper.h: more threads in this program, and faults caught. A helper runs a plain function on a stack of its own, without TLS,
- * with this program's CSpace and address space, at the priority of its creator. It ends when its function returns (the value is
- * its exit code). Helpers die with the test's account. */
+/* helper.h: more threads in this program, and faults caught. A helper runs a plain function on a stack of its own,
+ * without TLS, with this program's CSpace and address space, at the priority of its creator. It ends when its function
+ * returns (the value is its exit code). Helpers die with the test's account. */
 #pragma once
 #include "guest.h"
 
@@ -12,7 +12,7 @@ enum { HELPERS = 24, HELPER_STACK = 16384 };
 sys_cap_t helper_start(helper_fn fn, void *arg);
 sys_cap_t helper_start_with(helper_fn fn, void *arg, sys_cap_t fault_ep);
 sys_cap_t helper_start_in(sys_cap_t cspace, helper_fn fn, void *arg);      /* with another CSpace */
-sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority);        /* created, not started */
+sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority); /* created, not started */
 void helper_go(sys_cap_t thread);                               /* starts what was prepared last */
 void helper_entry(void);                                /* the first instructions of a thread: rdi(rsi), then exit */
 void helper_reset(void);                                        /* all stacks are free again */
@@ -36,7 +36,8 @@ struct fault fault_read(const volatile void *at);
 struct fault fault_write(volatile void *at);
 struct fault fault_execute(const volatile void *at);            /* jumps there; a `ret` there returns */
 /* Checks that the access fails with this page fault and nothing else. */
-void check_page_fault(const struct fault *fault, const volatile void *at, uint64_t access, sys_status_t status, int line);
+void check_page_fault(
+	const struct fault *fault, const volatile void *at, uint64_t access, sys_status_t status, int line);
 #define FAULTS(ACCESS, STATUS_WANTED, AT)                                                                        \
 	do {                                                                                                     \
 		const volatile void *faults_at = (AT);                                                           \

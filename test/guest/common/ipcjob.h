@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ipcjob.h: one IPC call made by a helper thread, and what came of it. The job must live until the helper has exited. */
+/* ipcjob.h: one IPC call made by a helper thread, and what came of it. The job must live until the helper has exited.
+ */
 #pragma once
 #include "helper.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* main.c: gathers the tests of this program, runs them with Check (no fork, TAP on standard output) and watches the accounts.
- * Check writes its notes to memory of this process, so everything that may grow is made to grow before the first test: then the
- * program's own account must be the same before and after each test. */
+/* main.c: gathers the tests of this program, runs them with Check (no fork, TAP on standard output) and watches the
+ * accounts. Check writes its notes to memory of this process, so everything that may grow is made to grow before the
+ * first test: then the program's own account must be the same before and after each test. */
 #include "guest.h"
 
 #include "helper.h"
@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MAX = 8192, TESTS_MAX = 1024, NAME_BYTES = 160, TABLE_MAX = 768, WARM_HEAP = 512 * 1024, WARM_STACK = 48 * 1024 };
+enum {
+	SLOTS_MAX = 8192,
+	TESTS_MAX = 1024,
+	NAME_BYTES = 160,
+	TABLE_MAX = 768,
+	WARM_HEAP = 512 * 1024,
+	WARM_STACK = 48 * 1024
+};
 
 /* The linker gathers the section; a program whose tests all come from tables has none. */
 extern const struct guest_test *const __start_guest_tests[] __attribute__((weak));
@@ -59,8 +66,8 @@ void guest_add(const char *name, void (*run)(int), int index)
 	gather(&table_tests[table_count++]);
 }
 
-/* Capabilities that a test left in our CSpace and that are not from its account (regions of our address space, copies of what we
- * were given) go with the test. */
+/* Capabilities that a test left in our CSpace and that are not from its account (regions of our address space, copies
+ * of what we were given) go with the test. */
 static void for_each_capability(void (*see)(uint32_t slot, sys_cap_t name))
 {
 	sys_cap_info_t info;
@@ -155,11 +162,12 @@ static void start_monitor(void)
 {
 	sys_cap_t thread;
 
-	if (sys_endpoint_create(SYS_CAP_UNTYPED, &monitor_ep) != SYS_OK || sys_reply_create(SYS_CAP_UNTYPED, &monitor_reply) != SYS_OK ||
-	    sys_thread_create(SYS_CAP_UNTYPED, SYS_CAP_CNODE, SYS_CAP_VMAR, SYS_CAP_NULL, &thread) != SYS_OK ||
-	    sys_thread_start(thread, (sys_vaddr_t)helper_entry, (sys_vaddr_t)monitor_stack + sizeof(monitor_stack), (uint64_t)monitor,
-			     0) != SYS_OK ||
-	    sys_thread_set_fault_endpoint(SYS_CAP_THREAD, monitor_ep) != SYS_OK)
+	if (sys_endpoint_create(SYS_CAP_UNTYPED, &monitor_ep) != SYS_OK ||
+		sys_reply_create(SYS_CAP_UNTYPED, &monitor_reply) != SYS_OK ||
+		sys_thread_create(SYS_CAP_UNTYPED, SYS_CAP_CNODE, SYS_CAP_VMAR, SYS_CAP_NULL, &thread) != SYS_OK ||
+		sys_thread_start(thread, (sys_vaddr_t)helper_entry, (sys_vaddr_t)monitor_stack + sizeof(monitor_stack),
+			(uint64_t)monitor, 0) != SYS_OK ||
+		sys_thread_set_fault_endpoint(SYS_CAP_THREAD, monitor_ep) != SYS_OK)
 		abort();
 	while (thread_info(thread).state != SYS_THREAD_WAITING)
 		sys_thread_yield();

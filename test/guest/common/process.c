@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* process.c: see process.h. The image is found in the list of this program's own mappings: everything that begins between the
- * link address and the end of the variables, and nothing else does. */
+/* process.c: see process.h. The image is found in the list of this program's own mappings: everything that begins
+ * between the link address and the end of the variables, and nothing else does. */
 #include "process.h"
 
 #include <string.h>
@@ -76,8 +76,8 @@ sys_cap_t process_give(const sys_process_t *process, sys_cap_t cap, uint32_t slo
 void process_go(const sys_process_t *process, helper_fn fn, void *arg)
 {
 	copy_image(process);
-	OKAY(sys_thread_start(process->thread, (sys_vaddr_t)helper_entry, (sys_vaddr_t)process_stack + sizeof(process_stack),
-			      (uint64_t)fn, (uint64_t)arg));
+	OKAY(sys_thread_start(process->thread, (sys_vaddr_t)helper_entry,
+		(sys_vaddr_t)process_stack + sizeof(process_stack), (uint64_t)fn, (uint64_t)arg));
 }
 
 void process_end(sys_process_t *process)

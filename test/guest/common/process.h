@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* process.h: another process, with an account, a CSpace and an address space of its own, running a function of this program. Its
- * address space holds a copy of this program's image (what is linked: code, constants, variables as they are now, the stacks
- * of helpers), at the same addresses, so a pointer to a static variable is good there; no heap, no TLS. It knows nothing but
- * what it is given: in its CSpace, slot 1 is the CNode, 2 its root VMAR, 3 its account, 4 its first thread as always, and
- * process_give() puts more from slot 8 on (slot N is named N there). It is a sys_process_t and ends by sys_process_end(). */
+/* process.h: another process, with an account, a CSpace and an address space of its own, running a function of this
+ * program. Its address space holds a copy of this program's image (what is linked: code, constants, variables as they
+ * are now, the stacks of helpers), at the same addresses, so a pointer to a static variable is good there; no heap, no
+ * TLS. It knows nothing but what it is given: in its CSpace, slot 1 is the CNode, 2 its root VMAR, 3 its account, 4 its
+ * first thread as always, and process_give() puts more from slot 8 on (slot N is named N there). It is a sys_process_t
+ * and ends by sys_process_end(). */
 #pragma once
 #include "helper.h"
 
