@@ -44,27 +44,30 @@ static sys_status_t copy_page(struct vmo *v, u64 page, paddr_t shared, unsigned 
 		tree_replace(&v->tree, page, slot, copy);
 		counters.copies++;
 	}
-	*out = (struct page_ref){ tree_frame(*slot), true };
+	*out = (struct page_ref){ tree_frame(*slot), true, true };
 	return SYS_OK;
 }
 
-/* A write to what reads as zero. */
-static sys_status_t fill_page(struct vmo *v, u64 page, unsigned retries, struct page_ref *out)
+/* A write to what reads as zero. Most often its slot is there, and the walk that found it was the only one. */
+static sys_status_t fill_page(struct vmo *v, u64 page, unsigned retries, struct tree_place *at, struct page_ref *out)
 {
-	tree_slot_t *slot;
 	if (!others_let_go(v, page, zero_page))
 		return VM_AGAIN;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
-	status = tree_edit(&v->tree, page, retries > TREE_LEVELS, &slot);
-	if (status != SYS_OK) {
-		tree_uncharge(&v->tree, 1);
-		return status;
+	if (unlikely(!at->slot)) {
+		tree_slot_t *slot;
+		status = tree_edit(&v->tree, page, retries > TREE_LEVELS, &slot);
+		if (status != SYS_OK) {
+			tree_uncharge(&v->tree, 1);
+			return status;
+		}
+		tree_locate(&v->tree, page, at);
 	}
 	/* COMMIT */
-	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true };
-	tree_fill(&v->tree, page, slot, out->frame | TREE_PAGE);
+	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true, true };
+	tree_fill_at(&v->tree, page, at, out->frame | TREE_PAGE);
 	counters.zero_fills++;
 	return SYS_OK;
 }
@@ -77,24 +80,24 @@ static bool source_has(const struct vmo *v, u64 page, tree_slot_t slot)
 sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
                             struct page_ref *out)
 {
-	bool own;
+	struct tree_place at;
 	if (unlikely(object_dying(&v->object)))
 		return SYS_ERR_BAD_STATE;
 	if (page >= v->size >> PAGE_SHIFT)
 		return SYS_ERR_OUT_OF_RANGE;
-	tree_slot_t slot = tree_find(&v->tree, page, &own);
+	tree_slot_t slot = tree_locate(&v->tree, page, &at);
 	if (tree_tag(slot) == TREE_PAGE) {
-		if (write && !own)
+		if (write && !at.own)
 			return copy_page(v, page, tree_frame(slot), retries, out);
-		counters.shares += !own;
-		*out = (struct page_ref){ tree_frame(slot), own };
+		counters.shares += !at.own;
+		*out = (struct page_ref){ tree_frame(slot), at.own, false };
 		return SYS_OK;
 	}
 	if (source_has(v, page, slot))
 		return source_request(v->source, page, run, write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ, w);
 	if (write)
-		return fill_page(v, page, retries, out);
-	*out = (struct page_ref){ zero_page, false };
+		return fill_page(v, page, retries, &at, out);
+	*out = (struct page_ref){ zero_page, false, false };
 	return SYS_OK;
 }
 
@@ -105,11 +108,11 @@ bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)
 		return false;
 	tree_slot_t slot = tree_find(&v->tree, page, &own);
 	if (tree_tag(slot) == TREE_PAGE) {
-		*out = (struct page_ref){ tree_frame(slot), own };
+		*out = (struct page_ref){ tree_frame(slot), own, false };
 		return true;
 	}
 	if (source_has(v, page, slot))
 		return false;
-	*out = (struct page_ref){ zero_page, false };
+	*out = (struct page_ref){ zero_page, false, false };
 	return true;
 }

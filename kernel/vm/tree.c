@@ -106,7 +106,7 @@ void page_drop(paddr_t page)
 		frame_free(page);
 }
 
-void path_find(const struct tree *t, u64 index, struct path *p)
+void path_find(const struct tree *t, u64 index, struct tree_path *p)
 {
 	paddr_t node = tree_root(t);
 	p->top = frame_of(node)->level;
@@ -119,7 +119,7 @@ void path_find(const struct tree *t, u64 index, struct path *p)
 	}
 }
 
-void path_count(const struct path *p, unsigned above, i64 pages, i64 nodes)
+void path_count(const struct tree_path *p, unsigned above, i64 pages, i64 nodes)
 {
 	for (unsigned level = above; level <= p->top; level++) {
 		struct frame *f = frame_of(p->node[level]);
@@ -136,7 +136,7 @@ static void forget_root(struct tree *t)
 	t->inlined = true;
 }
 
-void path_prune(struct tree *t, struct path *p, u64 index)
+void path_prune(struct tree *t, struct tree_path *p, u64 index)
 {
 	while (frame_of(p->node[p->low])->state == 0) {
 		frame_free(p->node[p->low]);
@@ -152,7 +152,7 @@ void path_prune(struct tree *t, struct path *p, u64 index)
 
 void tree_prune(struct tree *t, u64 page)
 {
-	struct path p;
+	struct tree_path p;
 	u64 index = tree_index(t, page);
 	if (t->inlined || !node_covers(frame_of(tree_root(t)), index))
 		return;
@@ -166,29 +166,43 @@ void tree_init(struct tree *t, struct account *account)
 	*t = (struct tree){ .inlined = true, .account = account };
 }
 
-tree_slot_t tree_find(const struct tree *t, u64 page, bool *own)
+tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
 {
-	tree_slot_t slot;
+	tree_slot_t *slot;
+	at->own = true;
+	at->slot = NULL;
 	if (t->inlined) {
-		slot = page < TREE_INLINE ? t->slot[page] : TREE_EMPTY;
-		*own = true;
+		if (page >= TREE_INLINE)
+			return TREE_EMPTY;
+		at->slot = slot = &t->slot[page];
 	} else {
 		u64 index = tree_index(t, page);
-		struct frame *f = frame_of(tree_root(t));
-		unsigned level = f->level;
-		*own = true;
-		if (!node_covers(f, index))
+		paddr_t node = tree_root(t);
+		unsigned level = frame_of(node)->level;
+		if (!node_covers(frame_of(node), index))
 			return TREE_EMPTY;
-		slot = t->slot[0];
-		for (;; level--) {
-			*own &= frame_of(tree_frame(slot))->refs == 1;
-			slot = node_slots(tree_frame(slot))[slot_number(index, level)];
-			if (tree_tag(slot) != TREE_NODE)
+		for (at->path.top = level;; level--) {
+			at->path.node[level] = node;
+			at->own &= frame_of(node)->refs == 1;
+			slot = &node_slots(node)[slot_number(index, level)];
+			if (tree_tag(*slot) != TREE_NODE)
 				break;
+			node = tree_frame(*slot);
 		}
+		at->path.low = level;
+		if (at->own && level == 0)
+			at->slot = slot;
 	}
-	if (tree_tag(slot) == TREE_PAGE)
-		*own &= frame_of(tree_frame(slot))->refs == 1;
+	if (tree_tag(*slot) == TREE_PAGE)
+		at->own &= frame_of(tree_frame(*slot))->refs == 1;
+	return *slot;
+}
+
+tree_slot_t tree_find(const struct tree *t, u64 page, bool *own)
+{
+	struct tree_place at;
+	tree_slot_t slot = tree_locate((struct tree *)(uintptr_t)t, page, &at);
+	*own = at.own;
 	return slot;
 }
 
@@ -273,7 +287,7 @@ static void grow_up(struct tree *t)
  * own. */
 static tree_slot_t *grow_path(struct tree *t, u64 index)
 {
-	struct path p;
+	struct tree_path p;
 	if (t->slot[0] == TREE_EMPTY)
 		t->slot[0] = node_make(0, index) | TREE_NODE;
 	while (!node_covers(frame_of(tree_root(t)), index))
@@ -367,21 +381,25 @@ sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **
 	return SYS_OK;
 }
 
-void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content)
+void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content)
 {
-	bool is_page = tree_tag(content) == TREE_PAGE, was_empty = *slot == TREE_EMPTY;
-	u64 index = tree_index(t, page);
-	ASSERT(was_empty || (tree_tag(*slot) == TREE_ZERO && is_page));
-	*slot = content;
+	bool is_page = tree_tag(content) == TREE_PAGE, was_empty = *at->slot == TREE_EMPTY;
+	ASSERT(was_empty || (tree_tag(*at->slot) == TREE_ZERO && is_page));
+	*at->slot = content;
 	if (is_page)
-		frame_of(tree_frame(content))->page.index = index;
+		frame_of(tree_frame(content))->page.index = tree_index(t, page);
 	if (t->inlined)
 		return;
-	struct path p;
-	path_find(t, index, &p);
-	DEBUG_ASSERT(p.low == 0 && slot == &node_slots(p.node[0])[slot_number(index, 0)]);
-	frame_of(p.node[0])->state += was_empty;
-	path_count(&p, 0, is_page, 0);
+	frame_of(at->path.node[0])->state += was_empty;
+	path_count(&at->path, 0, is_page, 0);
+}
+
+void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content)
+{
+	struct tree_place at = { .slot = slot };
+	if (!t->inlined)
+		path_find(t, tree_index(t, page), &at.path);
+	tree_fill_at(t, page, &at, content);
 }
 
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy)
@@ -403,7 +421,7 @@ paddr_t tree_take(struct tree *t, u64 page)
 		t->slot[page] = TREE_EMPTY;
 		return tree_frame(slot);
 	}
-	struct path p;
+	struct tree_path p;
 	u64 index = tree_index(t, page);
 	path_find(t, index, &p);
 	node_slots(p.node[0])[slot_number(index, 0)] = TREE_EMPTY;

@@ -45,6 +45,17 @@ void tree_init(struct tree *t, struct account *account);
 tree_slot_t tree_lookup(const struct tree *t, u64 page);
 /* The same; *own: this tree alone reaches the slot and the page in it, so both may be written in place. */
 tree_slot_t tree_find(const struct tree *t, u64 page, bool *own);
+
+/* The nodes on the way to a page, by level: node[low] (the last there is) up to node[top] (the root). */
+struct tree_path { unsigned low, top; paddr_t node[TREE_LEVELS]; };
+/* Where a page is or would be. */
+struct tree_place {
+	bool own;                       /* as tree_find's */
+	tree_slot_t *slot;              /* it is there for a page, and no other tree reaches it; else NULL */
+	struct tree_path path;          /* what lies above the slot, if there are nodes */
+};
+/* tree_find, for a caller that goes on to tree_fill_at() and so walks once. */
+tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at);
 /* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped
  * siblings. */
 u64 tree_next(const struct tree *t, u64 page, u64 end);
@@ -58,6 +69,8 @@ sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **
 /* Puts a page (charged already as one frame by the caller through tree_charge) or marker into the slot that tree_edit
  * returned, which is EMPTY or ZERO; counts along the path. */
 void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content);
+/* The same into at->slot, which tree_locate() gave and is not NULL; the tree has not changed since. */
+void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);
 /* Takes the page out of the tree without freeing it (supply moves it). Its charge stays: the caller moves or drops it.

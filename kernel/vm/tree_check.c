@@ -108,7 +108,7 @@ bool tree_survey_step(const struct tree *t, struct tree_survey *s)
 	s->next = tree_next(t, s->next, TREE_ALL);
 	if (s->next >= TREE_ALL)
 		return true;
-	struct path p;
+	struct tree_path p;
 	u64 index = tree_index(t, s->next);
 	path_find(t, index, &p);
 	for (unsigned level = p.top + 1; level-- > p.low;) {

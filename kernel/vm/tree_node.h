@@ -38,19 +38,16 @@ static inline bool window_misses(struct window w, u64 base, u64 span)
 	return ((base - w.start) & TREE_INDEX_MASK) >= w.pages && ((w.start - base) & TREE_INDEX_MASK) >= span;
 }
 
-/* The nodes on the way to an index, by level: node[low] (the last there is) up to node[top] (the root). */
-struct path { unsigned low, top; paddr_t node[TREE_LEVELS]; };
-
 /* tree.c */
 paddr_t node_make(unsigned level, u64 index);
 /* The caller's own copy of a shared node: one reference to the old one becomes one to each thing that it names. */
 paddr_t node_copy(paddr_t shared);
 /* The tree has a root and it covers `index`. */
-void path_find(const struct tree *t, u64 index, struct path *p);
+void path_find(const struct tree *t, u64 index, struct tree_path *p);
 /* Adds to the counts of all nodes on the path (those at level `above` and higher). */
-void path_count(const struct path *p, unsigned above, i64 pages, i64 nodes);
+void path_count(const struct tree_path *p, unsigned above, i64 pages, i64 nodes);
 /* Empties the slot that names node[low], or any of its slots: `low`'s use count drops by `used`; nodes that hold
  * nothing go, and their charge. */
-void path_prune(struct tree *t, struct path *p, u64 index);
+void path_prune(struct tree *t, struct tree_path *p, u64 index);
 /* Drops one reference to a page: it is freed with the last. */
 void page_drop(paddr_t page);

@@ -29,7 +29,7 @@ static unsigned drop_slots(tree_slot_t *slot, u64 count, unsigned *emptied)
 	return pages;
 }
 
-static void drop_from_leaf(struct tree *t, struct path *p, u64 index, u64 count)
+static void drop_from_leaf(struct tree *t, struct tree_path *p, u64 index, u64 count)
 {
 	unsigned number = slot_number(index, 0), emptied;
 	unsigned pages = drop_slots(&node_slots(p->node[0])[number], MIN(count, TREE_FANOUT - number), &emptied);
@@ -40,7 +40,7 @@ static void drop_from_leaf(struct tree *t, struct path *p, u64 index, u64 count)
 }
 
 /* Drops what the slot of p->node[low] on the way to `index` holds: a shared subtree or a large zero marker. */
-static void drop_whole_slot(struct tree *t, struct path *p, u64 index)
+static void drop_whole_slot(struct tree *t, struct tree_path *p, u64 index)
 {
 	tree_slot_t *slot = &node_slots(p->node[p->low])[slot_number(index, p->low)];
 	if (tree_tag(*slot) == TREE_NODE) {
@@ -68,7 +68,7 @@ static void remove_at(struct tree *t, u64 page, u64 end, struct window w)
 {
 	u64 index = tree_index(t, page);
 	tree_slot_t *link = &t->slot[0];
-	struct path p = { .top = frame_of(tree_root(t))->level };
+	struct tree_path p = { .top = frame_of(tree_root(t))->level };
 	for (unsigned level = p.top;; level--) {
 		struct frame *f = frame_of(tree_frame(*link));
 		if (f->refs > 1 && window_holds(w, f->tree.base, node_span(level))) {

@@ -75,6 +75,7 @@ sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info);
 struct page_ref {
 	paddr_t frame;                  /* the page; the shared zero page where nothing is */
 	bool writable;                  /* it is this VMO's own, unshared, and may be entered writable */
+	bool fresh;                     /* it was made for this access: what lies beside it is hardly there yet */
 };
 /* The page at this page number for reading or (write) for writing: returns it, allocates, copies, or asks the source.
  * SYS_OK; VM_AGAIN; SYS_ERR_SHOULD_WAIT (w is registered); OUT_OF_RANGE (beyond the size), NO_MEMORY, BAD_STATE (dying,
