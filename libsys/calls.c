@@ -2,6 +2,7 @@
 /* calls.c: the stubs that the table marks SYSCALL_HAND: several fields share a register, a message travels in
  * registers, or nothing comes back. Which field is where is said in the kernel's handlers of the same calls.
  */
+#include <string.h>
 #include "syscall.h"
 
 /* type | rights << 32, badge, koid, derived: the results from the current one on. */
@@ -105,6 +106,8 @@ static inline void take_words(const struct call *c, uint64_t *word, uint32_t cou
 		word[3] = c->result[6];
 }
 
+_Static_assert(offsetof(sys_msg_t, caps) == offsetof(sys_msg_t, words) + 4 && offsetof(sys_msg_t, accept) == offsetof(sys_msg_t, words) + 6, "header");
+
 static inline void put_header(struct call *c, const sys_msg_t *msg)
 {
 	call_put(c, msg->words | (uint64_t)msg->caps << 32 | (uint64_t)msg->accept << 48);
@@ -125,15 +128,13 @@ static inline void put_message(struct call *c, const sys_msg_t *msg)
 /* What came: badge, label, header, and as many of the first four words as there are; the kernel wrote the others. */
 static inline void take_message(struct call *c, sys_msg_t *msg, uint64_t *badge)
 {
-	uint64_t header;
+	uint64_t header = c->result[2];
 
 	if (badge)
 		*badge = c->result[0];
 	msg->label = c->result[1];
-	header = c->result[2];
-	msg->words = (uint32_t)header;
-	msg->caps = (uint16_t)(header >> 32);
-	take_words(c, msg->word, msg->words);
+	memcpy((char *)msg + offsetof(sys_msg_t, words), &header, sizeof header);    /* words, caps, and accept as it was */
+	take_words(c, msg->word, (uint32_t)header);
 }
 
 /* Places of a receiving call: the message, and the badge where it is wanted. */
@@ -154,7 +155,7 @@ sys_status_t sys_ipc_send(sys_cap_t ep, const sys_msg_t *msg, sys_time_t deadlin
 	call_put(&c, (uint64_t)deadline);
 	call_put(&c, 0);
 	put_message(&c, msg);
-	return (sys_status_t)call_make_wide(&c);
+	return (sys_status_t)call_make_message(&c);
 }
 
 sys_status_t sys_ipc_call(sys_cap_t ep, sys_msg_t *msg, sys_time_t deadline)
@@ -168,7 +169,7 @@ sys_status_t sys_ipc_call(sys_cap_t ep, sys_msg_t *msg, sys_time_t deadline)
 	call_put(&c, (uint64_t)deadline);
 	call_put(&c, 0);
 	put_message(&c, msg);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make_message(&c);
 	if (status == SYS_OK)
 		take_message(&c, msg, NULL);
 	return status;
@@ -186,7 +187,7 @@ sys_status_t sys_ipc_recv(sys_cap_t ep, sys_cap_t reply, sys_msg_t *msg, uint64_
 	call_put(&c, (uint64_t)deadline);
 	call_put(&c, 0);
 	call_put(&c, c.number & CALL_NO_PLACE ? 0 : (uint64_t)msg->accept << 48);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make_message(&c);
 	if (status == SYS_OK)
 		take_message(&c, msg, badge);
 	return status;
@@ -202,7 +203,7 @@ sys_status_t sys_ipc_reply(sys_cap_t reply, const sys_msg_t *msg)
 	call_put(&c, 0);
 	call_put(&c, 0);
 	put_message(&c, msg);
-	return (sys_status_t)call_make_wide(&c);
+	return (sys_status_t)call_make_message(&c);
 }
 
 sys_status_t sys_ipc_reply_recv(sys_cap_t reply, sys_msg_t *msg, sys_cap_t ep, uint64_t *badge, sys_time_t deadline)
@@ -216,7 +217,7 @@ sys_status_t sys_ipc_reply_recv(sys_cap_t reply, sys_msg_t *msg, sys_cap_t ep, u
 	call_put(&c, ep);
 	call_put(&c, (uint64_t)deadline);
 	put_message(&c, msg);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make_message(&c);
 	if (status == SYS_OK)
 		take_message(&c, msg, badge);
 	return status;
@@ -250,7 +251,7 @@ sys_status_t sys_ipc_call4(sys_cap_t ep, uint64_t *label, uint64_t word[4])
 	call_put(&c, 0);
 	call_put(&c, 0);
 	put_four(&c, label, word);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make_message(&c);
 	if (status == SYS_OK)
 		take_four(&c, label, word);
 	return status;
@@ -270,7 +271,7 @@ sys_status_t sys_ipc_reply_recv4(sys_cap_t reply, uint64_t *label, uint64_t word
 	call_put(&c, ep);
 	call_put(&c, 0);
 	put_four(&c, label, word);
-	status = (sys_status_t)call_make_wide(&c);
+	status = (sys_status_t)call_make_message(&c);
 	if (status == SYS_OK) {
 		take_four(&c, label, word);
 		if (badge)

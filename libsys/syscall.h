@@ -66,25 +66,40 @@ CALL_INLINE int64_t call_make(struct call *c)
 	return (int64_t)rax;
 }
 
-/* All ten arguments; the results are a badge, a label, a header, and a message's four words. */
+/* The last four arguments' registers, loaded. */
+#define CALL_WIDE(c) \
+	register uint64_t rax __asm__("rax") = (c)->number; \
+	register uint64_t rdi __asm__("rdi") = (c)->arg[0]; \
+	register uint64_t rsi __asm__("rsi") = (c)->arg[1]; \
+	register uint64_t rdx __asm__("rdx") = (c)->arg[2]; \
+	register uint64_t r10 __asm__("r10") = (c)->arg[3]; \
+	register uint64_t r8 __asm__("r8") = (c)->arg[4]; \
+	register uint64_t r9 __asm__("r9") = (c)->arg[5]; \
+	register uint64_t r12 __asm__("r12") = (c)->arg[6]; \
+	register uint64_t r13 __asm__("r13") = (c)->arg[7]; \
+	register uint64_t r14 __asm__("r14") = (c)->arg[8]; \
+	register uint64_t r15 __asm__("r15") = (c)->arg[9]
+
+/* All ten arguments, three results. */
 CALL_INLINE int64_t call_make_wide(struct call *c)
 {
-	register uint64_t rax __asm__("rax") = c->number;
-	register uint64_t rdi __asm__("rdi") = c->arg[0];
-	register uint64_t rsi __asm__("rsi") = c->arg[1];
-	register uint64_t rdx __asm__("rdx") = c->arg[2];
-	register uint64_t r10 __asm__("r10") = c->arg[3];
-	register uint64_t r8 __asm__("r8") = c->arg[4];
-	register uint64_t r9 __asm__("r9") = c->arg[5];
-	register uint64_t r12 __asm__("r12") = c->arg[6];
-	register uint64_t r13 __asm__("r13") = c->arg[7];
-	register uint64_t r14 __asm__("r14") = c->arg[8];
-	register uint64_t r15 __asm__("r15") = c->arg[9];
-
+	CALL_WIDE(c);
 	__asm__ volatile("syscall"
-		: "+r"(rax), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13),
-		  "+r"(r14), "+r"(r15)
-		: : "rcx", "r11", "memory");
+		: "+r"(rax), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
+		: "r"(r12), "r"(r13), "r"(r14), "r"(r15) : "rcx", "r11", "memory");
+	c->result[0] = rdx;
+	c->result[1] = r8;
+	c->result[2] = r9;
+	return (int64_t)rax;
+}
+
+/* A message's address in rsi, which the kernel keeps; the results are a badge, a label, a header, and four words. */
+CALL_INLINE int64_t call_make_message(struct call *c)
+{
+	CALL_WIDE(c);
+	__asm__ volatile("syscall"
+		: "+r"(rax), "+r"(rdi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+		: "r"(rsi) : "rcx", "r11", "memory");
 	c->result[0] = rdx;
 	c->result[1] = r8;
 	c->result[2] = r9;

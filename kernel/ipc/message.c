@@ -65,7 +65,7 @@ static void put_registers(struct thread *to, u64 badge, u64 label, u64 header, c
 
 	r->rdx = badge;
 	r->r8 = label;
-	r->r9 = header;
+	r->r9 = header | (r->r9 & 0xffffull << 48);     /* what it accepts stays */
 	r->r12 = word[0];
 	r->r13 = word[1];
 	r->r14 = word[2];

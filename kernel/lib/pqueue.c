@@ -3,6 +3,8 @@
  *
  *     leaders:  L(200) ------------------- L(10)          first of each priority, highest first
  *     all:      L(200) - b(200) - c(200) - L(10) - e(10)
+ *
+ * A node that stands alone may do without being a leader (pqueue_insert_alone); the second one to come makes it one.
  */
 #include "lib/pqueue.h"
 
@@ -28,8 +30,11 @@ void pqueue_node_init(struct pqueue_node *n)
 
 void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
 {
-	struct list *at = q->leaders.next;
+	struct list *at;
 
+	if (list_empty(&q->leaders) && !list_empty(&q->all))
+		list_append(&q->leaders, &pqueue_first(q)->leader);
+	at = q->leaders.next;
 	n->priority = priority;
 	while (at != &q->leaders && leader_at(at)->priority > priority)
 		at = at->next;

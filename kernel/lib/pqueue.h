@@ -17,23 +17,23 @@ static inline struct pqueue_node *pqueue_first(const struct pqueue *q)
 {
 	return list_empty(&q->all) ? NULL : container_of(q->all.next, struct pqueue_node, all);
 }
-/* The shortcuts of the fast path: into a queue that is empty; out of one where the first stands alone. */
+/* The shortcuts of the fast path: into a queue that is empty, with a node that is on none; out of one whose only node came so. */
 static inline void pqueue_insert_alone(struct pqueue *q, struct pqueue_node *n, u8 priority)
 {
 	n->priority = priority;
 	q->all = (struct list){ &n->all, &n->all };
 	n->all = (struct list){ &q->all, &q->all };
-	q->leaders = (struct list){ &n->leader, &n->leader };
-	n->leader = (struct list){ &q->leaders, &q->leaders };
 }
 
-static inline bool pqueue_alone(const struct pqueue *q, const struct pqueue_node *n) { return n->all.next == &q->all; }
+static inline bool pqueue_alone(const struct pqueue *q, const struct pqueue_node *n)
+{
+	return n->all.next == &q->all && list_empty(&q->leaders);
+}
 
-/* Takes out the first, which stands alone. Its own links are left as they are: nobody may look at them. */
+/* The node's own link is left as it is: nobody may look at it until it is inserted again. */
 static inline void pqueue_remove_alone(struct pqueue *q)
 {
 	list_init(&q->all);
-	list_init(&q->leaders);
 }
 
 /* The one behind it in order, or NULL. */

@@ -39,6 +39,13 @@ static inline struct slot *find(const struct thread *t, sys_cap_t name, enum sys
 	return s;
 }
 
+/* So many words and no capabilities came; what the receiver accepts stays as it was. */
+static inline void header_put(u64 *header, u32 words)
+{
+	((u32 *)header)[0] = words;
+	((u16 *)header)[2] = 0;
+}
+
 /* Ends the waiting call of `to` with the message in the registers of `from`. */
 static inline void deliver(const struct thread *from, struct thread *to, u64 badge)
 {
@@ -51,7 +58,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	r->rax = SYS_OK;
 	r->rdx = badge;
 	r->r8 = f->r8;
-	r->r9 = (u32)f->r9;
+	header_put(&r->r9, (u32)f->r9);
 	if (!(u32)f->r9)
 		return;
 	r->r12 = f->r12;

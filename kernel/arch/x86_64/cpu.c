@@ -69,6 +69,7 @@ _Static_assert(sizeof(struct regs) == R_SIZE && R_SIZE % 16 == 0, "traps start o
 #define FLAGS_USER 0x202u                       /* IF, and the bit that is always 1 */
 
 struct cpu cpu0 __attribute__((aligned(PAGE_SIZE_)));
+static struct arch_context nobody;       /* takes FPU state that nobody needs any more */
 struct cpu_stacks cpu0_stacks __attribute__((aligned(PAGE_SIZE_)));
 
 /* ---- descriptor tables --------------------------------------------------------------------------------------- */
@@ -171,6 +172,7 @@ bool cpu_has_gib_pages(void) { return bit(cpuid(0x80000001, 0).d, 26); }
 
 static void fpu_init(struct cpu *cpu)
 {
+	cpu->fpu_owner = &nobody;
 	u32 features = cpuid(1, 0).c;
 	WRITE_CR(0, (READ_CR(0) & ~(u64)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
 	if (bit(features, 26)) {
@@ -267,7 +269,7 @@ void arch_context_drop(struct arch_context *c)
 			__asm__ volatile ("xsave64 (%0)" :: "r"(c->fpu), "a"(-1), "d"(-1) : "memory");
 		else
 			__asm__ volatile ("fxsave64 (%0)" :: "r"(c->fpu) : "memory");
-		cpu->fpu_owner = NULL;
+		cpu->fpu_owner = &nobody;
 	}
 	if (cpu->current == c)
 		cpu->current = NULL;

@@ -18,7 +18,7 @@ struct cpu {
 	struct arch_context *current;           /* whom rsp0, CR3 and the segment bases are set for, or NULL */
 	u64 user_rsp;                           /* for the instant of syscall_entry */
 	u64 stack;                              /* top of the kernel stack */
-	struct arch_context *fpu_owner;         /* whose FPU state is in the registers; NULL: nobody's */
+	struct arch_context *fpu_owner;         /* whose FPU state is in the registers (cpu.c: nobody's, too) */
 	paddr_t root;                           /* CR3 */
 	u64 user_gs;                            /* the user's gs base, in MSR_KERNEL_GS */
 	u8 xsave;                               /* XSAVE, or FXSAVE */

@@ -49,38 +49,64 @@ syscall_entry:                                  /* rcx: user's rip, r11: its rfl
 
 /* ---- out: rax is the context to leave into ------------------------------------------------------------------- */
 leave:
-	cmpq %rax, %gs:CPU_CURRENT
-	jne switch_context
-leave_current:
-	cmpq $VECTOR_SYSCALL, R_VECTOR(%rax)
+	movq %rax, %rbx
+	cmpq %rbx, %gs:CPU_CURRENT
+	je leave_current
+
+	/* Make it the current context: address space, segment bases, FPU. */
+	movq %rbx, %gs:CPU_CURRENT
+	leaq R_SIZE(%rbx), %rcx
+	movq %rcx, %gs:CPU_RSP0
+	movq C_ROOT(%rbx), %rcx
+	cmpq %gs:CPU_ROOT, %rcx
+	je 1f
+	movq %rcx, %gs:CPU_ROOT
+	movq %rcx, %cr3
+1:	movl $MSR_FS_BASE, %ecx                 /* always: loading a selector, a program can zero what is there */
+	movl R_FS(%rbx), %eax
+	movl R_FS + 4(%rbx), %edx
+	wrmsr
+	movq R_GS(%rbx), %rdx                   /* almost always 0, before and after */
+	orq %gs:CPU_GS, %rdx
+	jnz switch_gs
+2:	movq %gs:CPU_FPU, %rcx                  /* whose state is in the registers; nobody's has a place too */
+	cmpq %rcx, %rbx
+	je leave_current
+	movq %rbx, %gs:CPU_FPU
+	cmpb $0, %gs:CPU_XSAVE
+	je switch_fx
+	orl $-1, %eax                           /* all that XCR0 names */
+	orl $-1, %edx
+	xsave64 C_FPU(%rcx)
+	xrstor64 C_FPU(%rbx)
+
+leave_current:                                  /* rbx is the context */
+	cmpq $VECTOR_SYSCALL, R_VECTOR(%rbx)
 	jne leave_by_iret
-	movq R_RIP(%rax), %rcx
-	movq %rcx, %rdx                         /* sysret to a non-canonical address faults in kernel mode */
-	shrq $47, %rdx
-	jnz leave_by_iret
-	movq R_RFLAGS(%rax), %r11
-	movq R_RDI(%rax), %rdi
-	movq R_RSI(%rax), %rsi
-	movq R_RDX(%rax), %rdx
-	movq R_R10(%rax), %r10
-	movq R_R8(%rax), %r8
-	movq R_R9(%rax), %r9
-	movq R_R12(%rax), %r12
-	movq R_R13(%rax), %r13
-	movq R_R14(%rax), %r14
-	movq R_R15(%rax), %r15
-	movq R_RBX(%rax), %rbx
-	movq R_RBP(%rax), %rbp
-	movq R_RSP(%rax), %rsp
-	movq R_RAX(%rax), %rax
+	movq R_RIP(%rbx), %rcx                  /* canonical: it came by `syscall`, from below the last page, which is never mapped */
+	movq R_RFLAGS(%rbx), %r11
+	movq R_RDI(%rbx), %rdi
+	movq R_RSI(%rbx), %rsi
+	movq R_RDX(%rbx), %rdx
+	movq R_R10(%rbx), %r10
+	movq R_R8(%rbx), %r8
+	movq R_R9(%rbx), %r9
+	movq R_R12(%rbx), %r12
+	movq R_R13(%rbx), %r13
+	movq R_R14(%rbx), %r14
+	movq R_R15(%rbx), %r15
+	movq R_RAX(%rbx), %rax
+	movq R_RBP(%rbx), %rbp
+	movq R_RSP(%rbx), %rsp
+	movq R_RBX(%rbx), %rbx
 	swapgs
 	sysretq
 
 leave_by_iret:
-	movq R_RIP(%rax), %rcx
+	movq R_RIP(%rbx), %rcx
 	shrq $47, %rcx
 	jnz bad_rip
-	movq %rax, %rsp
+	movq %rbx, %rsp
 	swapgs
 pop_registers:
 	popq %rdi
@@ -102,47 +128,14 @@ pop_registers:
 	iretq
 
 bad_rip:                                        /* no address for a program: its own general protection fault */
-	movq %rax, %rdi
+	movq %rbx, %rdi
 	movl $13, %esi
 	xorl %edx, %edx
 	call kernel_exception
 	jmp leave
 
-/* Makes rax the current context: address space, segment bases, FPU. */
-switch_context:
-	movq %rax, %rbx
-	movq %rbx, %gs:CPU_CURRENT
-	leaq R_SIZE(%rbx), %rcx
-	movq %rcx, %gs:CPU_RSP0
-	movq C_ROOT(%rbx), %rcx
-	cmpq %gs:CPU_ROOT, %rcx
-	je 1f
-	movq %rcx, %gs:CPU_ROOT
-	movq %rcx, %cr3
-1:	movl $MSR_FS_BASE, %ecx                 /* always: loading a selector, a program can zero what is there */
-	movl R_FS(%rbx), %eax
-	movl R_FS + 4(%rbx), %edx
-	wrmsr
-	movq R_GS(%rbx), %rax                   /* almost always 0, before and after */
-	movq %rax, %rdx
-	orq %gs:CPU_GS, %rdx
-	jnz switch_gs
-2:	movq %gs:CPU_FPU, %rcx
-	cmpq %rcx, %rbx
-	je 4f
-	movq %rbx, %gs:CPU_FPU
-	cmpb $0, %gs:CPU_XSAVE
-	je switch_fx
-	orl $-1, %eax                           /* all that XCR0 names */
-	orl $-1, %edx
-	testq %rcx, %rcx
-	jz 3f
-	xsave64 C_FPU(%rcx)
-3:	xrstor64 C_FPU(%rbx)
-4:	movq %rbx, %rax
-	jmp leave_current
-
 switch_gs:
+	movq R_GS(%rbx), %rax
 	movq %rax, %gs:CPU_GS
 	movq %rax, %rdx
 	shrq $32, %rdx
@@ -151,11 +144,9 @@ switch_gs:
 	jmp 2b
 
 switch_fx:
-	testq %rcx, %rcx
-	jz 5f
 	fxsave64 C_FPU(%rcx)
-5:	fxrstor64 C_FPU(%rbx)
-	jmp 4b
+	fxrstor64 C_FPU(%rbx)
+	jmp leave_current
 
 /* noreturn void arch_leave(struct arch_context *) */
 	.globl arch_leave
