@@ -23,6 +23,8 @@ unsigned pt_missing(paddr_t root, vaddr_t va);
 /* Names va's entry; replaces what is there. `tables`: as many zeroed frames as pt_missing() said, used top down. Flushes va where something was
  * replaced. Returns the entry that was there before. */
 struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const paddr_t *tables);
+/* The same where no table is missing, in one walk; *old: what was there. False, and nothing done: one is. */
+bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct pt_entry *old);
 struct pt_entry pt_query(paddr_t root, vaddr_t va);
 /* The same walk for user copies: the entry if all of `need` (PT_READ, PT_WRITE) is allowed at every level, else flags 0. Marks accessed (dirty). */
 struct pt_entry pt_access(paddr_t root, vaddr_t va, u32 need);

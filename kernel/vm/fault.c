@@ -8,25 +8,19 @@
 #include "lib/assert.h"
 #include "vm/space.h"
 
-void fault_enter(struct space *s, struct mapping *m, vaddr_t va, const struct page_ref *ref)
+void fault_enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref)
 {
-	vaddr_t until;
-	u32 flags = space_flags(mapping_perm(m, va, &until));
+	u32 flags = mapping_entry_flags(m, perm, ref);
 
-	if (!ref->writable || unlikely(m->vmo->closing.write))
-		flags &= ~(u32)PT_WRITE;
 	if (flags & PT_WRITE)
 		mapping_note_write(m, va, va + PAGE_SIZE_);
 	space_enter(s, va, ref->frame, flags);
 }
 
-/* What an access to m at va may do, before its page is looked for. */
-static sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, unsigned access)
+/* What an access to m at va may do where m's permission is `perm`, before its page is looked for. */
+static inline sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, unsigned access, u32 perm)
 {
-	vaddr_t until;
-	u32 need = access & MAPPING_PERMS;
-
-	if (need & ~mapping_perm(m, va, &until))
+	if (access & MAPPING_PERMS & ~perm)
 		return SYS_ERR_ACCESS_DENIED;
 	if (unlikely(object_dying(&m->vmo->object)))
 		return SYS_ERR_BAD_STATE;
@@ -34,18 +28,32 @@ static sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, unsigned 
 		return SYS_ERR_OUT_OF_RANGE;
 	return SYS_OK;
 }
-_Static_assert((u32)SYS_ACCESS_READ == (u32)SYS_VM_PERM_READ && (u32)SYS_ACCESS_WRITE == (u32)SYS_VM_PERM_WRITE && (u32)SYS_ACCESS_EXECUTE == (u32)SYS_VM_PERM_EXECUTE, "fault_allowed");
+_Static_assert((u32)SYS_ACCESS_READ == (u32)SYS_VM_PERM_READ && (u32)SYS_ACCESS_WRITE == (u32)SYS_VM_PERM_WRITE &&
+               (u32)SYS_ACCESS_EXECUTE == (u32)SYS_VM_PERM_EXECUTE, "fault_allowed");
+
+/* The pages behind va, which was entered: as far as its permission, its leaf table and the object go. */
+static void enter_neighbours(struct space *s, struct mapping *m, vaddr_t va, vaddr_t until, u32 perm)
+{
+	vaddr_t end = MIN(MIN(va + FAULT_NEIGHBOURS * PAGE_SIZE_, until), span_end(va));
+
+	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE))
+		end = MIN(end, mapping_stream_end(m));
+	if (likely(!m->vmo->closing.end))
+		space_enter_present(s, m, va + PAGE_SIZE_, end, perm);
+}
 
 sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned retries, struct page_wait *w)
 {
 	struct mapping *m = vmar_find(&s->root_vmar, va);
 	bool write = access & SYS_ACCESS_WRITE;
 	struct page_ref ref;
+	vaddr_t until;
 
 	if (!m)
 		return SYS_ERR_NOT_FOUND;
 	va &= ~PAGE_MASK;
-	sys_status_t status = fault_allowed(m, va, access);
+	u32 perm = mapping_perm(m, va, &until);
+	sys_status_t status = fault_allowed(m, va, access, perm);
 	if (status != SYS_OK)
 		return status;
 	struct vmo *v = m->vmo;
@@ -57,13 +65,15 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	v->replacing = NULL;
 	if (status != SYS_OK)
 		return status;
-	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end itself: so help comes after it. */
+	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end itself: so
+	 * help comes after it. */
 	if (unlikely(v->closing.end || v->closing.write) && !mapping_help_close(v, page, write)) {
 		space_unmap_span(s, va, va + PAGE_SIZE_);       /* the cursor relied on its being replaced */
 		return VM_AGAIN;
 	}
-	fault_enter(s, m, va, &ref);
-	space_enter_present(s, m, va + PAGE_SIZE_, MIN(va + FAULT_NEIGHBOURS * PAGE_SIZE_, span_end(va)));
+	fault_enter(s, m, va, perm, &ref);
+	if (!ref.fresh && ref.frame != zero_page)
+		enter_neighbours(s, m, va, until, perm);
 	return SYS_OK;
 }
 
@@ -71,13 +81,17 @@ void vm_fault_finish(struct space *s, vaddr_t va, unsigned access)
 {
 	struct mapping *m = vmar_find(&s->root_vmar, va);
 	struct page_ref ref;
+	vaddr_t until;
 
 	va &= ~PAGE_MASK;
-	if (!m || fault_allowed(m, va, access) != SYS_OK)
+	if (!m)
+		return;
+	u32 perm = mapping_perm(m, va, &until);
+	if (fault_allowed(m, va, access, perm) != SYS_OK)
 		return;
 	u64 page = mapping_page(m, va);
-	struct vmo_closing *c = &m->vmo->closing;
+	const struct vmo_closing *c = &m->vmo->closing;
 	if ((c->page <= page && page < c->end) || !cursor_peek(m->vmo, page, &ref))
 		return;
-	fault_enter(s, m, va, &ref);
+	fault_enter(s, m, va, perm, &ref);
 }

@@ -26,12 +26,19 @@ void space_unmap_span(struct space *s, vaddr_t va, vaddr_t end);
 /* Makes the entries of [va, end), within one PT_SPAN, agree with these PERM_*: takes away what they do not allow. */
 void space_restrict_span(struct space *s, vaddr_t va, vaddr_t end, u32 perm);
 /* PERM_* as PT_*: what hardware may allow at most. x86 has no page that can be executed or written only. */
-static inline u32 space_flags(u32 perm) { return perm & SYS_VM_PERM_EXECUTE ? PT_READ | (perm & PT_WRITE) | PT_EXEC : PT_READ | (perm & PT_WRITE); }
+static inline u32 space_flags(u32 perm) { return PT_READ | (perm & (PT_WRITE | PT_EXEC)); }
 _Static_assert((u32)SYS_VM_PERM_WRITE == (u32)PT_WRITE && (u32)SYS_VM_PERM_EXECUTE == (u32)PT_EXEC, "space_flags");
-/* Enters pages of m from va on, as long as they are present, not all zero and not yet entered, within va's leaf table, one permission, and `end`. va's leaf table exists. */
-void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end);
-/* Enters the page `ref` of m at va, as its permission and the page allow. */
-void fault_enter(struct space *s, struct mapping *m, vaddr_t va, const struct page_ref *ref);
+/* What hardware may allow for the page `ref` in m where m's permission is `perm`: never writing to a page that is not m's VMO's own. */
+static inline u32 mapping_entry_flags(const struct mapping *m, u32 perm, const struct page_ref *ref)
+{
+	u32 flags = space_flags(perm);
+	return ref->writable && likely(!m->vmo->closing.write) ? flags : flags & ~(u32)PT_WRITE;
+}
+/* Enters pages of m in [va, end), one range of permission, as long as they are present, not all zero and not yet entered, and no table is missing.
+ * No closing record forbids pages. */
+void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end, u32 perm);
+/* Enters the page `ref` of m at va, where m's permission is `perm`. */
+void fault_enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref);
 /* Gives back the space's oldest leaf table, with its entries. False: there is none. */
 bool space_drop_oldest(struct space *s);
 /* Walker: this hardware entry agrees with m's permission and its object's page. */

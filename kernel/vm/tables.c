@@ -114,16 +114,14 @@ static unsigned tables_reserve(struct space *s, vaddr_t va)
 	}
 }
 
-static void enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags, const paddr_t *tables)
+static void entered(vaddr_t va, paddr_t frame, struct pt_entry old)
 {
-	struct pt_entry old = pt_map(s->root, va, frame, flags, tables);
-
 	frame_of(frame)->page.mapped++;
 	if (old.flags)
 		entry_removed(NULL, va, old);
 }
 
-void space_enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
+static __attribute__((noinline)) struct pt_entry enter_with_tables(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
 {
 	paddr_t tables[PT_LEVELS - 1];
 	unsigned missing = tables_reserve(s, va);
@@ -133,28 +131,34 @@ void space_enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
 	if (missing)
 		leaf_push(s, tables[missing - 1], va);
 	s->tables += missing;
-	enter(s, va, frame, flags, tables);
+	return pt_map(s->root, va, frame, flags, tables);
 }
 
-void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end)
+void space_enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
+{
+	struct pt_entry old;
+
+	if (unlikely(!pt_map_present(s->root, va, frame, flags, &old)))
+		old = enter_with_tables(s, va, frame, flags);
+	entered(va, frame, old);
+}
+
+void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end, u32 perm)
 {
 	struct vmo *v = m->vmo;
 	struct page_ref ref;
-	vaddr_t until, first = va, high = 0;
-	u32 perm = mapping_perm(m, va, &until);
+	struct pt_entry old;
+	vaddr_t first = va, high = 0;
 
-	end = MIN(MIN(end, until), span_end(va));
-	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE))
-		end = MIN(end, mapping_stream_end(m));
-	if (!perm || v->closing.end)
-		return;
-	for (; va < end && !pt_query(s->root, va).flags && cursor_peek(v, mapping_page(m, va), &ref) && ref.frame != zero_page; va += PAGE_SIZE_) {
-		u32 flags = space_flags(perm);
-		if (!ref.writable || v->closing.write)
-			flags &= ~(u32)PT_WRITE;
+	for (; va < end && !pt_query(s->root, va).flags; va += PAGE_SIZE_) {
+		if (!cursor_peek(v, mapping_page(m, va), &ref) || ref.frame == zero_page)
+			break;
+		u32 flags = mapping_entry_flags(m, perm, &ref);
+		if (!pt_map_present(s->root, va, ref.frame, flags, &old))
+			break;
 		if (flags & PT_WRITE)
 			high = va + PAGE_SIZE_;
-		enter(s, va, ref.frame, flags, NULL);
+		entered(va, ref.frame, old);
 	}
 	if (high)
 		mapping_note_write(m, first, high);

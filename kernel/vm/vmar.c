@@ -181,18 +181,17 @@ static sys_status_t map_place(struct vmar *r, u32 options, u64 offset, u64 size,
 /* MAP_RANGE: enters pages that are there. Only a help: it stops after a number of pages, or when an interrupt is pending. */
 static void map_present(struct mapping *m)
 {
-	struct space *s = m->region.parent->space;
-	vaddr_t until, end = MIN(mapping_end_va(m), m->region.base + PRESENT_PAGES * PAGE_SIZE_);
+	vaddr_t until, va = m->region.base, end = MIN(mapping_end_va(m), va + PRESENT_PAGES * PAGE_SIZE_);
+	u32 perm = mapping_perm(m, va, &until);
 	struct page_ref ref;
 
-	if (!mapping_perm(m, m->region.base, &until) || m->vmo->closing.end)
+	if (!perm || m->vmo->closing.end)
 		return;
 	if (m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE)
 		end = MIN(end, mapping_stream_end(m));
-	for (vaddr_t va = m->region.base; va < end && !arch_preempt_poll(); va += FAULT_NEIGHBOURS * PAGE_SIZE_)
-		for (vaddr_t at = va, stop = MIN(end, va + FAULT_NEIGHBOURS * PAGE_SIZE_); at < stop; at += PAGE_SIZE_)
-			if (cursor_peek(m->vmo, mapping_page(m, at), &ref) && ref.frame != zero_page)
-				fault_enter(s, m, at, &ref);
+	for (; va < end && ((va & (16 * PAGE_SIZE_ - 1)) || !arch_preempt_poll()); va += PAGE_SIZE_)
+		if (cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame != zero_page)
+			fault_enter(m->region.parent->space, m, va, perm, &ref);
 }
 
 sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64 vmar_offset, struct vmo *vmo, sys_rights_t rights_vmo, u64 vmo_offset, u64 len,

@@ -57,6 +57,20 @@ static u64 walk(struct way *way, paddr_t root, vaddr_t va)
 	return rights;
 }
 
+/* The entry of va's page, without a loop: for what is done most. NULL: a table is missing. `above`: the entry that names the leaf table. */
+static inline u64 *leaf_entry(paddr_t root, vaddr_t va, u64 *rights, u64 **above)
+{
+	u64 e4 = *table_at(root, va, 4), e3, e2;
+
+	DEBUG_ASSERT(va < PT_USER_TOP);
+	if (!(e4 & E_PRESENT) || !((e3 = *table_at(e4, va, 3)) & E_PRESENT))
+		return NULL;
+	*above = table_at(e3, va, 2);
+	e2 = **above;
+	*rights = e4 & e3 & e2;
+	return e2 & E_PRESENT ? table_at(e2, va, 1) : NULL;
+}
+
 static u64 entry_make(paddr_t frame, u32 flags)
 {
 	u64 e = frame | E_PRESENT | E_USER;
@@ -116,22 +130,36 @@ struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const
 	return entry_read(old, rights);
 }
 
+bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct pt_entry *old)
+{
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
+	if (!entry)
+		return false;
+	DEBUG_ASSERT(page_aligned(frame) && (frame & ~E_FRAME) == 0 && flags & PT_READ);
+	u64 was = *entry;
+	*entry = entry_make(frame, flags);
+	if (was & E_PRESENT)
+		mmu_flush_page(root, va);
+	else
+		*above += E_COUNT_ONE;
+	*old = entry_read(was, rights);
+	return true;
+}
+
 struct pt_entry pt_query(paddr_t root, vaddr_t va)
 {
-	struct way way;
-	u64 rights = walk(&way, root, va);
-	return way.level == 1 ? entry_read(*way.at[1], rights) : (struct pt_entry){ 0, 0 };
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
+	return entry ? entry_read(*entry, rights) : (struct pt_entry){ 0, 0 };
 }
 
 struct pt_entry pt_access(paddr_t root, vaddr_t va, u32 need)
 {
-	struct way way;
-	u64 rights = walk(&way, root, va);
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
 	u64 asked = need & PT_WRITE ? E_PRESENT | E_WRITE : E_PRESENT;
-	if (way.level != 1 || (*way.at[1] & rights & asked) != asked)
+	if (!entry || (*entry & rights & asked) != asked)
 		return (struct pt_entry){ 0, 0 };
-	*way.at[1] |= need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED;
-	return entry_read(*way.at[1], rights);
+	*entry |= need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED;
+	return entry_read(*entry, rights);
 }
 
 /* Hands back the leaf table and the tables above it that have become empty. */

@@ -111,6 +111,7 @@ sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsign
 		status = fake_own(f, page);
 	if (status == SYS_OK)
 		must(cursor_peek(v, page, out));
+	out->fresh = false;
 	return status;
 }
 
