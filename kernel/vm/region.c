@@ -195,6 +195,10 @@ static bool fit(const struct vmar *r, vaddr_t from, u64 size, u64 align, vaddr_t
 		if (!hole_from(r, from, size, limit, &hole))
 			return false;
 		at = (hole + align - 1) & ~(align - 1);
+		if (at == hole) {
+			*out = at;
+			return true;
+		}
 		if (at > limit || limit - at < size)
 			return false;
 		const struct region *c = region_first(r, at);

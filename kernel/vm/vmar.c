@@ -232,15 +232,16 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 }
 
 /* ---- unmap, destroy --------------------------------------------------------------------------------------------------------------------- */
-/* Regions may be unmapped as a whole only, and only with `manage`. */
-static bool unmap_regions_ok(const struct vmar *r, bool manage, vaddr_t lo, vaddr_t hi)
+/* Regions may be unmapped as a whole only, and only with `manage`. first: the first child that ends above lo. */
+static bool unmap_regions_ok(const struct vmar *r, const struct region *first, bool manage, vaddr_t lo, vaddr_t hi)
 {
-	struct region *first = region_first(r, lo), *last = region_at(r, hi - 1);
-
+	if (!first || first->base >= hi || (region_is_mapping(first) && region_end(first) >= hi))
+		return true;
 	if (!manage)
 		return !region_first_region(r, lo, hi);
-	if (first && first->base < lo && !region_is_mapping(first))
+	if (first->base < lo && !region_is_mapping(first))
 		return false;
+	const struct region *last = region_at(r, hi - 1);
 	return !last || region_is_mapping(last) || region_end(last) == hi;
 }
 
@@ -254,23 +255,31 @@ static sys_status_t destroy_step(struct vmar *r)
 	return SYS_OK;
 }
 
+/* A step with the child c, which meets [lo, hi). */
+static sys_status_t unmap_step(struct region *c, vaddr_t lo, vaddr_t hi)
+{
+	return region_is_mapping(c) ? mapping_cut_step(mapping_of(c), lo, hi) : destroy_step((struct vmar *)c);
+}
+
 sys_status_t vmar_unmap(struct vmar *r, bool manage, vaddr_t addr, u64 len)
 {
 	vaddr_t end;
-	struct region *c;
 
 	if (!vmar_range(r, addr, len, &end))
 		return SYS_ERR_INVALID_ARGS;
 	if (vmar_is_dead(r))
 		return SYS_ERR_BAD_STATE;
-	if (!unmap_regions_ok(r, manage, addr, end))
+	struct region *c = region_first(r, addr);
+	if (!unmap_regions_ok(r, c, manage, addr, end))
 		return SYS_ERR_INVALID_ARGS;
-	for (bool first = true; (c = region_first(r, addr)) && c->base < end; first = false) {
-		if (!first && arch_preempt_poll())
-			return VM_AGAIN;
-		sys_status_t status = region_is_mapping(c) ? mapping_cut_step(mapping_of(c), addr, end) : destroy_step((struct vmar *)c);
-		if (status < 0)
+	while (c && c->base < end) {
+		vaddr_t reach = region_end(c);
+		sys_status_t status = unmap_step(c, addr, end);
+		if (status < 0 || (status == SYS_OK && reach >= end))
 			return status;
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+		c = region_first(r, addr);
 	}
 	return SYS_OK;
 }
