@@ -241,11 +241,6 @@ void slot_move(struct slot *src, struct slot *dst, u32 generation)
 	give_free(src);
 }
 
-bool slot_derived(const struct slot *s)
-{
-	return deriv_at(s->close.prev) != &s->open;
-}
-
 /* ---- CSpaces ---------------------------------------------------------------------------------------------------------------------------- */
 
 struct cnode cnode_none = { .object = { .type = SYS_TYPE_CNODE, .refs = 1 }, .free = LIST_INIT(cnode_none.free), .threads = LIST_INIT(cnode_none.threads) };

@@ -100,7 +100,7 @@ void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t ri
 void slot_clear(struct slot *s);
 /* dst (free) takes the place of src, which is cleared. O(1). */
 void slot_move(struct slot *src, struct slot *dst, u32 generation);
-bool slot_derived(const struct slot *s);                        /* something stands below it */
+static inline bool slot_derived(const struct slot *s) { return deriv_at(s->close.prev) != &s->open; }   /* something stands below it */
 
 /* The calls' work; statuses as the table declares them, or VM_AGAIN. */
 sys_status_t cap_delete(struct slot *s);

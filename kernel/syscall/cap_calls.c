@@ -88,11 +88,13 @@ int call_cap_revoke(struct call *c)
 int call_cap_info(struct call *c)
 {
 	const struct slot *s = c->slot[0];
+	const struct object *o = s->object;
+	struct regs *r = c->r;
 
-	c->r->rdx = type_and_rights(s);
-	c->r->r8 = s->badge;
-	c->r->r9 = s->object->koid;
-	c->r->r10 = slot_derived(s);
+	r->rdx = o->type | (u64)s->rights << 32;
+	r->r8 = s->badge;
+	r->r9 = o->koid;
+	r->r10 = slot_derived(s);
 	return SYS_OK;
 }
 

@@ -63,7 +63,7 @@ static bool usable(const struct syscall *sc, const struct object *o)
 	return NAMED_WHEN_ENDED >> o->type & 1 || sc->handler == call_cap_delete;
 }
 
-static inline __attribute__((always_inline)) sys_status_t look_up(struct call *c, const struct syscall *sc)
+__attribute__((noinline)) static sys_status_t look_up(struct call *c, const struct syscall *sc)
 {
 	const u64 *arg = &c->r->rdi;
 	const struct cap_arg *end = sc->cap + sc->caps;
@@ -86,6 +86,31 @@ static inline __attribute__((always_inline)) sys_status_t look_up(struct call *c
 		*out = s;
 	}
 	return SYS_OK;
+}
+
+/* The same for what nearly every call is: plain arguments, found and allowed. False: look_up() says what it is. */
+static inline bool look_up_plain(struct call *c, const struct syscall *sc)
+{
+	const u64 *arg = &c->r->rdi;
+	const struct cnode *cspace = c->t->cspace;
+	const struct cap_arg *a = sc->cap;
+	struct slot **out = c->slot;
+
+	for (unsigned left = sc->caps; left; left--, a++, out++) {
+		sys_cap_t name = arg[a->arg];
+		u32 index = (u32)name;
+		struct slot *s;
+
+		if (unlikely(a->odd || index >= cspace->built || !cspace->leaf))
+			return false;
+		s = cspace->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
+		if (unlikely(s->generation != name >> 32 || !s->object))
+			return false;
+		if (unlikely(s->object->flags || !(a->types >> s->object->type & 1) || (a->rights & ~s->rights)))
+			return false;
+		*out = s;
+	}
+	return true;
 }
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------------------------- */
@@ -125,14 +150,16 @@ static inline int dispatch(struct call *c, u64 number)
 	sc = &syscalls[number];
 	if (unlikely(!sc->handler))
 		return SYS_ERR_BAD_SYSCALL;
-	status = look_up(c, sc);
-	if (unlikely(status != SYS_OK))
-		return status;
+	if (unlikely(!look_up_plain(c, sc))) {
+		status = look_up(c, sc);
+		if (status != SYS_OK)
+			return status;
+	}
 	return declared(sc, sc->handler(c));
 }
 
-/* What is neither a status nor done: the call is made again, or its thread waits. */
-__attribute__((noinline)) static void unfinished(struct thread *t, int status)
+/* A refusal; or what is neither a status nor done: the call is made again, or its thread waits. */
+__attribute__((noinline)) static void not_ok(struct thread *t, int status)
 {
 	t->retries++;
 	switch (status) {
@@ -144,10 +171,15 @@ __attribute__((noinline)) static void unfinished(struct thread *t, int status)
 		t->page_requests++;
 		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
 		return;
-	case CALL_DONE:
-		t->retries = 0;
+	case CALL_BLOCKED:
 		return;
+	case CALL_DONE:
+		break;
+	default:
+		t->context.regs.rax = (u64)(i64)status;
 	}
+	t->retries = 0;
+	t->progress = 0;
 }
 
 struct arch_context *syscall_ordinary(struct thread *t)
@@ -160,25 +192,25 @@ struct arch_context *syscall_ordinary(struct thread *t)
 	c.r = r;
 	counters.entries++;
 	status = dispatch(&c, r->rax);
-	if (likely(status <= 0 && status != SYS_ERR_SHOULD_WAIT)) {
-		r->rax = (u64)(i64)status;
+	if (likely(status == SYS_OK)) {
+		r->rax = SYS_OK;
 		t->retries = 0;
 		t->progress = 0;
 	} else {
-		unfinished(t, status);
+		not_ok(t, status);
 	}
 	return &sched_leave(t)->context;
 }
 
 struct arch_context *kernel_syscall(struct arch_context *context)
 {
-	struct thread *t = thread_of(context);
+	u64 number = context->regs.rax;
 
-	if (context->regs.rax == NR_ipc_call)
-		return fast_call(t);
-	if (context->regs.rax == NR_ipc_reply_recv)
-		return fast_reply_recv(t);
-	return syscall_ordinary(t);
+	if (number == NR_ipc_call)
+		return fast_call(thread_of(context));
+	if (number == NR_ipc_reply_recv)
+		return fast_reply_recv(thread_of(context));
+	return syscall_ordinary(thread_of(context));
 }
 
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */

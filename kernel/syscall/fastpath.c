@@ -51,6 +51,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 {
 	const struct regs *f = &from->context.regs;
 	struct regs *r = &to->context.regs;
+	u32 words = (u32)f->r9;
 
 	to->waits_as = SYS_THREAD_READY;
 	to->reply = NULL;
@@ -58,8 +59,8 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	r->rax = SYS_OK;
 	r->rdx = badge;
 	r->r8 = f->r8;
-	header_put(&r->r9, (u32)f->r9);
-	if (!(u32)f->r9)
+	header_put(&r->r9, words);
+	if (words == 0)
 		return;
 	r->r12 = f->r12;
 	r->r13 = f->r13;
@@ -108,15 +109,17 @@ struct arch_context *fast_reply_recv(struct thread *t)
 {
 	struct regs *r = &t->context.regs;
 	struct slot *s = find(t, r->rdi, SYS_TYPE_REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV);
-	struct slot *on = find(t, r->rdx, SYS_TYPE_ENDPOINT, SYS_RIGHT_RECV);
 	struct endpoint *ep;
 	struct reply *reply;
 	struct thread *to;
 
-	if (unlikely(!s || !on || r->r10 != (u64)SYS_TIME_INFINITE || !small_message(r)))
+	if (unlikely(!s))
 		return syscall_ordinary(t);
-	ep = (struct endpoint *)on->object;
 	reply = (struct reply *)s->object;
+	s = find(t, r->rdx, SYS_TYPE_ENDPOINT, SYS_RIGHT_RECV);
+	if (unlikely(!s || r->r10 != (u64)SYS_TIME_INFINITE || !small_message(r)))
+		return syscall_ordinary(t);
+	ep = (struct endpoint *)s->object;
 	to = reply->caller;
 	if (unlikely(!to || !pqueue_empty(&ep->senders) || !pqueue_empty(&ep->receivers)))
 		return syscall_ordinary(t);

@@ -25,7 +25,7 @@ struct syscall {
 	u8 flags, caps;
 	u32 errors;                     /* 1 << -status, besides those that capability arguments imply */
 	struct cap_arg cap[CALL_CAPS];
-};
+} __attribute__((aligned(128)));        /* a shift finds its entry */
 extern const struct syscall syscalls[SYSCALLS];
 
 /* The selections that the table names. */
