@@ -6,17 +6,17 @@
 #define CODE 0x400000ull                /* where each actor's one syscall instruction stands */
 #define AFTER (CODE + 2)
 
-static struct actor pool[ACTORS];
-static unsigned actors;
+static struct actor pool[ACTORS];       /* t NULL: free */
 static struct actor *idler;
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
 
 struct actor *actor_new(struct account *a, struct space *space, struct cnode *cspace, u8 priority)
 {
-	struct actor *x = &pool[actors++];
+	struct actor *x = pool;
 
-	must(actors <= ACTORS);
+	while (x->t)
+		must(++x < pool + ACTORS);
 	*x = (struct actor){ .held = true };
 	if (!space)
 		must(space_create(a, false, &space) == SYS_OK);
@@ -31,20 +31,22 @@ struct slot *actor_name(struct actor *x, struct cnode *c, struct slot *parent)
 {
 	struct slot *s = cap_put(c, x->t, parent, SLOT_FIRST);
 
-	actor_drop(x);
+	must(x->held);
+	x->held = false;
+	object_uncap(&x->t->object);
 	return s;
 }
 
 void actor_drop(struct actor *x)
 {
 	must(x->held);
-	x->held = false;
 	object_uncap(&x->t->object);
+	*x = (struct actor){ 0 };
 }
 
 void actors_forget(void)
 {
-	actors = 0;
+	memset(pool, 0, sizeof pool);
 	idler = NULL;
 }
 
@@ -264,8 +266,11 @@ int actor_wait(struct actor *x, struct notification *n, i64 deadline)
 
 int actor_fault(struct actor *x, u64 address, i64 code)
 {
-	u64 word[4] = { address, SYS_ACCESS_WRITE, x->t->context.regs.rip, (u64)code };
+	return actor_fault_words(x, (u64[]){ address, SYS_ACCESS_WRITE, x->t->context.regs.rip, (u64)code }, code);
+}
 
+int actor_fault_words(struct actor *x, const u64 word[4], i64 code)
+{
 	x->t->context.regs.rax = SYS_OK;
 	on_cpu(x->t);
 	ipc_fault(x->t, SYS_FAULT_PAGE, word, 4, code);
@@ -295,7 +300,7 @@ void time_pass(i64 to)
 
 void actors_check(void)
 {
-	for (unsigned i = 0; i < actors; i++)
+	for (unsigned i = 0; i < ACTORS; i++)
 		if (pool[i].held)
 			thread_check(pool[i].t);
 	sched_check();

@@ -50,6 +50,7 @@ int actor_recv(struct actor *x, struct endpoint *ep, struct reply *reply, i64 de
 int actor_reply(struct actor *x, struct reply *reply);
 int actor_wait(struct actor *x, struct notification *n, i64 deadline);
 int actor_fault(struct actor *x, u64 address, i64 code);                /* a page fault that the memory system gave up on; SYS_OK: resumed */
+int actor_fault_words(struct actor *x, const u64 word[4], i64 code);    /* the same with these words */
 /* Lets it run until it is in user mode again or waits: the outcome of its last call. */
 int actor_goes_on(struct actor *x);
 
