@@ -263,10 +263,19 @@ static sys_status_t take_over(struct source *s, struct request_record *r, struct
 	return SYS_ERR_SHOULD_WAIT;
 }
 
+/* Where a request for `run` pages from `page` on ends. That page is missing and in no request: only for more than it is
+ * anything looked at. */
+static u64 run_end(const struct source *s, u64 page, u64 run)
+{
+	if (run <= 1)
+		return page + 1;
+	u64 end = MIN(page + MIN(run, REQUEST_PAGES), MIN(s->limit, s->root->size >> PAGE_SHIFT));
+	return next_request(s, page, tree_next(&s->root->tree, page, end));
+}
+
 static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w)
 {
-	u64 end = MIN(page + MIN(MAX(run, 1), REQUEST_PAGES), MIN(s->limit, s->root->size >> PAGE_SHIFT));
-	end = next_request(s, page, tree_next(&s->root->tree, page, end));
+	u64 end = run_end(s, page, run);
 	w->state = PAGE_WAIT_QUEUED;
 	w->first = page;
 	w->count = end - page;

@@ -213,8 +213,8 @@ tree_slot_t tree_lookup(const struct tree *t, u64 page)
 }
 
 /* How many pages from `index` on are certainly empty, for a tree of nodes; 0: something is there. Looks no further than
- * one node. */
-static u64 empty_run(const struct tree *t, u64 index)
+ * one node, nor for more than `enough`. */
+static u64 empty_run(const struct tree *t, u64 index, u64 enough)
 {
 	paddr_t node = tree_root(t);
 	struct frame *f = frame_of(node);
@@ -227,7 +227,7 @@ static u64 empty_run(const struct tree *t, u64 index)
 			node = tree_frame(slots[i]);
 			continue;
 		}
-		while (i < TREE_FANOUT && slots[i] == TREE_EMPTY)
+		while (i < TREE_FANOUT && slots[i] == TREE_EMPTY && (u64)(i - first) * slot_span(level) < enough)
 			i++;
 		return i == first ? 0 : (u64)(i - first) * slot_span(level) - (index & (slot_span(level) - 1));
 	}
@@ -242,7 +242,7 @@ u64 tree_next(const struct tree *t, u64 page, u64 end)
 		return end;
 	}
 	while (page < end) {
-		u64 skip = empty_run(t, tree_index(t, page));
+		u64 skip = empty_run(t, tree_index(t, page), end - page);
 		if (skip == 0)
 			return page;
 		page += skip;
