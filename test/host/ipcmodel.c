@@ -354,7 +354,7 @@ static void op_call(struct m_thread *t)
 		return model_recv(t);
 	case 9: case 10:
 		if (!r)
-			return;
+			r = reply[t->reply = 0].r;
 		actor_reply(t->x, r);
 		return model_reply(t, t->reply);
 	default:
@@ -516,7 +516,7 @@ static void step(void)
 		thread_new(t);
 	else if (dice < 70 && runs)
 		op_call(t);
-	else if (dice < 73 && runs)
+	else if (dice < 76 && runs)
 		op_fault(t);
 	else if (dice < 70)
 		op_time();
@@ -544,7 +544,7 @@ START_TEST(model)
 			kernel_check();
 	}
 	for (enum wait w = SENDS; w < DEAD; w++)
-		ck_assert_uint_gt(happened[w], 300);                    /* each kind of wait has ended often */
+		ck_assert_msg(happened[w] > 100, "%d ended %d times", (int)w, (int)happened[w]);       /* each kind of wait has, often */
 }
 END_TEST
 
