@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* copy.c: the kernel's accesses to user memory, and reads and writes of memory objects.
  *
- * User memory is reached through the page tables, as the program itself would reach it, and copied through the kernel's own view of the frame; a page that is not
- * there is faulted in first. Any call into vm may take pages away again, so of two pages that are needed at once the user's is looked up last, when the other is
- * certain, and all is done anew if it is gone. That is also why a buffer may be a mapping of the object itself. Lock: the kernel lock.
+ * User memory is reached through the page tables, as the program itself would reach it, and copied through the
+ * kernel's own view of the frame; a page that is not there is faulted in first. Any call into vm may take pages
+ * away again, so of two pages that are needed at once the user's is looked up last, when the other is certain, and
+ * all is done anew if it is gone. That is also why a buffer may be a mapping of the object itself. Lock: the
+ * kernel lock.
  */
 #include "arch/arch.h"
 #include "lib/assert.h"
@@ -35,7 +37,8 @@ static void *reach_now(struct space *s, vaddr_t va, unsigned access)
 	return e.flags ? (u8 *)phys_to_virt(e.frame) + (va & PAGE_MASK) : NULL;
 }
 
-sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len, unsigned retries, struct page_wait *w, void **out)
+sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len, unsigned retries,
+                         struct page_wait *w, void **out)
 {
 	if (!user_page(va))
 		return SYS_ERR_BAD_ADDRESS;
@@ -50,14 +53,17 @@ sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len,
 	return *out ? SYS_OK : VM_AGAIN;
 }
 
-static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 len, u64 *done, unsigned retries, struct page_wait *w)
+static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 len, u64 *done, unsigned retries,
+                         struct page_wait *w)
 {
+	unsigned access = in ? SYS_ACCESS_READ : SYS_ACCESS_WRITE;
+
 	for (u64 since = 0; *done < len;) {
 		u64 n = len - *done;
 		void *user;
 		if (va > UINT64_MAX - *done)
 			return SYS_ERR_BAD_ADDRESS;
-		sys_status_t status = space_reach(s, va + *done, in ? SYS_ACCESS_READ : SYS_ACCESS_WRITE, &n, retries, w, &user);
+		sys_status_t status = space_reach(s, va + *done, access, &n, retries, w, &user);
 		if (status != SYS_OK)
 			return status;
 		if (in)
@@ -75,17 +81,19 @@ static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 l
 	return SYS_OK;
 }
 
-sys_status_t space_copy_in(struct space *s, void *to, vaddr_t from, u64 len, u64 *done, unsigned retries, struct page_wait *w)
+sys_status_t space_copy_in(struct space *s, void *to, vaddr_t from, u64 len, u64 *done, unsigned retries,
+                           struct page_wait *w)
 {
 	return copy(s, from, to, true, len, done, retries, w);
 }
 
-sys_status_t space_copy_out(struct space *s, vaddr_t to, const void *from, u64 len, u64 *done, unsigned retries, struct page_wait *w)
+sys_status_t space_copy_out(struct space *s, vaddr_t to, const void *from, u64 len, u64 *done, unsigned retries,
+                            struct page_wait *w)
 {
 	return copy(s, to, (u8 *)(uintptr_t)from, false, len, done, retries, w);
 }
 
-/* ---- reads and writes of objects -------------------------------------------------------------------------------------------------- */
+/* ---- reads and writes of objects ------------------------------------------------------------------------- */
 struct transfer {
 	struct vmo *v;
 	struct space *s;
@@ -147,12 +155,14 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 	return SYS_OK;
 }
 
-sys_status_t vmo_read(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries, struct page_wait *w)
+sys_status_t vmo_read(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
+                      struct page_wait *w)
 {
 	return transfer(&(struct transfer){ v, s, false, retries, w }, buf, offset, len, done);
 }
 
-sys_status_t vmo_write(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries, struct page_wait *w)
+sys_status_t vmo_write(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
+                       struct page_wait *w)
 {
 	return transfer(&(struct transfer){ v, s, true, retries, w }, buf, offset, len, done);
 }

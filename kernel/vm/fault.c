@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fault.c: resolving accesses of programs.
  *
- * An access finds its mapping, then its permission, then its page through the cursor, and is entered. Pages behind it that are there already come along as long as
- * that is cheap: up to the first that is missing, all zero, or entered. A page is entered writable only if it is the VMO's own (design.md 9.5), and then
- * also on a read, which saves a fault. Lock: the kernel lock.
+ * An access finds its mapping, then its permission, then its page through the cursor, and is entered. Pages behind
+ * it that are there already come along as long as that is cheap: up to the first that is missing, all zero, or
+ * entered. A page is entered writable only if it is the VMO's own (design.md 9.5), and then also on a read, which
+ * saves a fault. Lock: the kernel lock.
  */
 #include "lib/assert.h"
 #include "vm/space.h"
@@ -65,8 +66,8 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	v->replacing = NULL;
 	if (status != SYS_OK)
 		return status;
-	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end itself: so
-	 * help comes after it. */
+	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end
+	 * itself: so help comes after it. */
 	if (unlikely(v->closing.end || v->closing.write) && !mapping_help_close(v, page, write)) {
 		space_unmap_span(s, va, va + PAGE_SIZE_);       /* the cursor relied on its being replaced */
 		return VM_AGAIN;

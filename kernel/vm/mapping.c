@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mapping.c: mappings: their place in three structures, cutting pieces off, splitting, and taking access to an object away.
+/* mapping.c: mappings: their place in three structures, cutting pieces off, splitting, and taking access to an
+ * object away.
  *
- * A mapping shrinks from its ends in steps, each of which leaves a smaller mapping that is whole in itself: nothing is half unmapped, and who faults
- * the gone part in again cannot hold it up. Only where the middle goes it is split first.
+ * A mapping shrinks from its ends in steps, each of which leaves a smaller mapping that is whole in itself:
+ * nothing is half unmapped, and who faults the gone part in again cannot hold it up. Only where the middle goes it
+ * is split first.
  *
- * Taking access to an object's pages away, over all its mappings, must hold at one moment before the content may change; the record in
- * the VMO (struct vmo_closing) holds entries off meanwhile. Its walk stands at a mapping: one that leaves the tree, or moves in it, sends the walk
- * back to its start. Lock: the kernel lock.
+ * Taking access to an object's pages away, over all its mappings, must hold at one moment before the content may
+ * change; the record in the VMO (struct vmo_closing) holds entries off meanwhile. Its walk stands at a mapping:
+ * one that leaves the tree, or moves in it, sends the walk back to its start. Lock: the kernel lock.
  */
 #include "vm/mapping.h"
 #include "arch/arch.h"
@@ -17,15 +19,15 @@
 #include "vm/space.h"
 
 #define CHANGES_STEP 256u               /* change points that one step drops or moves */
-#define CLOSE_STEP   512u               /* work of one closing step, in pages; looking at a mapping counts as CLOSE_VISIT */
-#define CLOSE_VISIT  16u
+#define CLOSE_STEP   512u               /* work of one closing step, in pages */
+#define CLOSE_VISIT  16u                /* looking at a mapping, in the same units */
 #define WAKE_STEP    32u                /* waiters that one step wakes */
 
 static struct mapping *of(const struct avl_node *n) { return container_of(n, struct mapping, node); }
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 static struct space *space_of(const struct mapping *m) { return m->region.parent->space; }
 
-/* ---- the object's interval tree ------------------------------------------------------------------------------------------------ */
+/* ---- the object's interval tree -------------------------------------------------------------------------- */
 static u64 last_of(const struct mapping *m) { return m->vmo_offset + m->region.size - 1; }
 
 static void interval_augment(struct avl_node *n)
@@ -82,7 +84,7 @@ static struct mapping *first_in(const struct vmo *v, u64 lo, u64 last)
 	return NULL;
 }
 
-/* ---- coming and going ------------------------------------------------------------------------------------------------------------ */
+/* ---- coming and going ------------------------------------------------------------------------------------ */
 struct mapping *mapping_alloc(struct space *s, sys_status_t *status)
 {
 	struct mapping *m = slab_alloc(s->account, sizeof *m, PART_MAPPING, status);
@@ -119,7 +121,7 @@ static void mapping_gone(struct mapping *m)
 	object_unref(&v->object);
 }
 
-/* ---- change points ----------------------------------------------------------------------------------------------------------------- */
+/* ---- change points --------------------------------------------------------------------------------------- */
 u32 mapping_perm_slow(const struct mapping *m, vaddr_t va, vaddr_t *until)
 {
 	u32 perm = m->options & MAPPING_PERMS;
@@ -155,8 +157,8 @@ void mapping_change_remove(struct mapping *m, struct range_change *c)
 	slab_free(c, sizeof *c);
 }
 
-/* The mapping is to begin at `to`: drops the points up to there, the last of them becomes the first permission. Where there are too many, a lower
- * address that it can begin at now. */
+/* The mapping is to begin at `to`: drops the points up to there, the last of them becomes the first permission.
+ * Where there are too many, a lower address that it can begin at now. */
 static vaddr_t drop_front_changes(struct mapping *m, vaddr_t to)
 {
 	vaddr_t reached = to;
@@ -191,7 +193,7 @@ static vaddr_t drop_tail_changes(struct mapping *m, vaddr_t to)
 	return to;
 }
 
-/* ---- cutting ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- cutting --------------------------------------------------------------------------------------------- */
 static void begin_at(struct mapping *m, vaddr_t va)
 {
 	u64 gone = va - m->region.base;
@@ -211,7 +213,8 @@ static void end_at(struct mapping *m, vaddr_t va)
 	region_changed(&m->region);
 }
 
-/* Who waits for a page that it would see in [lo, hi) of m finds out that this goes. False: there may be more of them. */
+/* Who waits for a page that it would see in [lo, hi) of m finds out that this goes. False: there may be more of
+ * them. */
 static bool wake_waiters(struct mapping *m, vaddr_t lo, vaddr_t hi)
 {
 	struct source *source = m->vmo->source;
@@ -273,7 +276,8 @@ static sys_status_t cut_tail(struct mapping *m, vaddr_t lo)
 	return va == lo ? SYS_OK : VM_AGAIN;
 }
 
-/* Where a split at `at` would have to move too many change points: a higher address, that it can be split at in one step. */
+/* Where a split at `at` would have to move too many change points: a higher address, that it can be split at in
+ * one step. */
 static vaddr_t split_place(const struct mapping *m, vaddr_t at)
 {
 	const struct avl_node *n = avl_last(&m->changes);
@@ -309,7 +313,8 @@ static void share_writable(struct mapping *m, struct mapping *n)
 		list_remove(&m->writable);
 }
 
-/* Makes what lies from `at` on a mapping of its own, beside the old one; or, if that is much, only its last part. Hardware entries stay. */
+/* Makes what lies from `at` on a mapping of its own, beside the old one; or, if that is much, only its last part.
+ * Hardware entries stay. */
 static sys_status_t split(struct mapping *m, vaddr_t at)
 {
 	sys_status_t status;
@@ -358,7 +363,7 @@ bool mapping_end_step(struct vmo *v)
 	return !v->mappings.root;
 }
 
-/* ---- taking access away ------------------------------------------------------------------------------------------------------------------ */
+/* ---- taking access away ---------------------------------------------------------------------------------- */
 void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end)
 {
 	if (list_on(&m->writable)) {
@@ -415,7 +420,8 @@ static u64 close_mapping(struct mapping *m, u64 lo, u64 last, bool *done)
 static bool close_step(struct vmo *v)
 {
 	struct vmo_closing *c = &v->closing;
-	u64 lo = c->page << PAGE_SHIFT, last = c->end > UINT64_MAX >> PAGE_SHIFT ? UINT64_MAX : (c->end << PAGE_SHIFT) - 1;
+	u64 lo = c->page << PAGE_SHIFT;
+	u64 last = c->end > UINT64_MAX >> PAGE_SHIFT ? UINT64_MAX : (c->end << PAGE_SHIFT) - 1;
 	struct mapping *m = c->at ? c->at : first_in(v, lo, last);
 	bool done;
 
@@ -467,8 +473,12 @@ bool mapping_help_close(struct vmo *v, u64 page, bool write)
 	return !(write && v->closing.write) && !forbids(&v->closing, page);
 }
 
-/* ---- walker --------------------------------------------------------------------------------------------------------------------------------- */
-static int compare(const struct avl_node *a, const struct avl_node *b) { return of(a)->vmo_offset <= of(b)->vmo_offset ? -1 : 1; }
+/* ---- walker ---------------------------------------------------------------------------------------------- */
+/* Several may begin at one offset. */
+static int compare(const struct avl_node *a, const struct avl_node *b)
+{
+	return of(a)->vmo_offset <= of(b)->vmo_offset ? -1 : 1;
+}
 
 static bool summary_ok(const struct avl_node *n)
 {
@@ -478,7 +488,10 @@ static bool summary_ok(const struct avl_node *n)
 	return copy.max_end == of(n)->max_end;
 }
 
-static int compare_changes(const struct avl_node *a, const struct avl_node *b) { return change_of(a)->from < change_of(b)->from ? -1 : 1; }
+static int compare_changes(const struct avl_node *a, const struct avl_node *b)
+{
+	return change_of(a)->from < change_of(b)->from ? -1 : 1;
+}
 
 static void check_changes(const struct mapping *m)
 {
@@ -488,7 +501,8 @@ static void check_changes(const struct mapping *m)
 	ASSERT(!(perm & ~m->ceiling));
 	for (struct avl_node *n = avl_first(&m->changes); n; n = avl_next(n)) {
 		const struct range_change *c = change_of(n);
-		ASSERT(c->from > m->region.base && c->from < mapping_end_va(m) && c->perm != perm && !(c->perm & ~m->ceiling));
+		ASSERT(c->from > m->region.base && c->from < mapping_end_va(m));
+		ASSERT(c->perm != perm && !(c->perm & ~m->ceiling));
 		perm = c->perm;
 	}
 }
@@ -501,7 +515,7 @@ void mapping_check_entry(const struct mapping *m, vaddr_t va, struct pt_entry e)
 
 	ASSERT(perm && !(e.flags & (PT_WRITE | PT_EXEC) & ~perm));
 	ASSERT(frame_of(e.frame)->kind == FRAME_PAGE && frame_of(e.frame)->page.mapped > 0);
-	if (object_dying(&m->vmo->object))      /* it gives nothing any more, but keeps its pages until its mappings are gone */
+	if (object_dying(&m->vmo->object))      /* it gives nothing any more, but keeps its pages until then */
 		return;
 	ASSERT(cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame == e.frame);
 	if (e.flags & PT_WRITE)

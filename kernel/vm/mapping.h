@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mapping.h: one VMO's range at one range of addresses, and what vmo.c needs to reach hardware entries.
  *
- * A mapping stands in three structures: its region's tree by address (vmar.h), its VMO's interval tree by object offset (augmented with the largest end, so that
- * all mappings that meet a range of the object are found in O(log n + hits)), and the derivation list below the capability it was made with.
- * It holds a reference to its VMO. Its protection is a first value and change points, so protecting a part does not split it. Lock: the kernel lock.
+ * A mapping stands in three structures: its region's tree by address (vmar.h), its VMO's interval tree by object
+ * offset (augmented with the largest end, so that all mappings that meet a range of the object are found in O(log
+ * n + hits)), and the derivation list below the capability it was made with. It holds a reference to its VMO. Its
+ * protection is a first value and change points, so protecting a part does not split it. Lock: the kernel lock.
  */
 #pragma once
 #include "vm/region.h"
@@ -23,14 +24,18 @@ struct mapping {
 	struct avl_tree changes;        /* struct range_change by address */
 };
 struct space;
-struct range_change { u8 part; u32 perm; vaddr_t from; struct avl_node node; };   /* PART_RANGE: perm holds from here on */
+/* PART_RANGE: perm holds from here on. */
+struct range_change { u8 part; u32 perm; vaddr_t from; struct avl_node node; };
 
 #define MAPPING_PERMS (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
 
 static inline struct mapping *mapping_of(struct region *r) { return container_of(r, struct mapping, region); }
 static inline vaddr_t mapping_end_va(const struct mapping *m) { return m->region.base + m->region.size; }
 /* The object's page that va shows. */
-static inline u64 mapping_page(const struct mapping *m, vaddr_t va) { return (m->vmo_offset + (va - m->region.base)) >> PAGE_SHIFT; }
+static inline u64 mapping_page(const struct mapping *m, vaddr_t va)
+{
+	return (m->vmo_offset + (va - m->region.base)) >> PAGE_SHIFT;
+}
 
 /* Where accesses end for a mapping with FAULT_BEYOND_STREAM_SIZE. */
 static inline vaddr_t mapping_stream_end(const struct mapping *m)
@@ -52,34 +57,41 @@ static inline u32 mapping_perm(const struct mapping *m, vaddr_t va, vaddr_t *unt
 /* Memory for a mapping of s, on nothing yet; NULL: *status. mapping_discard() gives it back. */
 struct mapping *mapping_alloc(struct space *s, sys_status_t *status);
 void mapping_discard(struct mapping *m);
-/* Puts an allocated mapping, filled in but for its links, into its VMAR, its VMO's tree and (below != NULL) the derivation list; takes a reference to the VMO. */
+/* Puts an allocated mapping, filled in but for its links, into its VMAR, its VMO's tree and (below != NULL) the
+ * derivation list; takes a reference to the VMO. */
 void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below, enum deriv_kind below_kind);
-/* One bounded step of unmapping what of m lies in [lo, hi). SYS_OK: nothing of it does any more, and m is gone if all of it did; VM_AGAIN: go on;
- * NO_MEMORY, BAD_STATE: the middle goes, and the account does not pay for another mapping; nothing was changed. */
+/* One bounded step of unmapping what of m lies in [lo, hi). SYS_OK: nothing of it does any more, and m is gone if
+ * all of it did; VM_AGAIN: go on; NO_MEMORY, BAD_STATE: the middle goes, and the account does not pay for another
+ * mapping; nothing was changed. */
 sys_status_t mapping_cut_step(struct mapping *m, vaddr_t lo, vaddr_t hi);
 void mapping_change_insert(struct mapping *m, struct range_change *c);
 void mapping_change_remove(struct mapping *m, struct range_change *c);   /* and frees it */
-/* Sets the permissions of [lo, *hi), a range of one permission within m. *hi becomes less when an interrupt is pending. NO_MEMORY, BAD_STATE: nothing was changed. */
+/* Sets the permissions of [lo, *hi), a range of one permission within m. *hi becomes less when an interrupt is
+ * pending. NO_MEMORY, BAD_STATE: nothing was changed. */
 sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 perm);
 /* A writable entry for the pages of [va, end) is about to be made. */
 void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end);
-/* If the VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it does not forbid it any more. */
+/* If the VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it
+ * does not forbid it any more. */
 bool mapping_help_close(struct vmo *v, u64 page, bool write);
 
-/* ---- for vmo.c ------------------------------------------------------------------------------------------------------------------ */
-/* Each of these does one bounded step. While it returns false the content must not be changed yet: let the call or the access be made again (VM_AGAIN) and call it
- * again, from the start. A record on the VMO keeps what was done, and keeps entries from coming back; true means that at this moment no such entry exists. */
+/* ---- for vmo.c ------------------------------------------------------------------------------------------- */
+/* Each of these does one bounded step. While it returns false the content must not be changed yet: let the call or
+ * the access be made again (VM_AGAIN) and call it again, from the start. A record on the VMO keeps what was done,
+ * and keeps entries from coming back; true means that at this moment no such entry exists. */
 
 /* Takes write access away from every mapping of v. */
 bool mapping_protect_step(struct vmo *v);
 /* Removes the hardware entries of object pages [page, end) in all mappings of v. */
 bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
-/* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults (v->replacing) is left out. */
+/* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that
+ * faults (v->replacing) is left out. */
 bool mapping_unmap_page(struct vmo *v, u64 page);
 /* Ends one mapping of v (v is dying): unmaps a bounded part; true: there are no more mappings. */
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */
 bool mapping_end(struct mapping *m);
 static inline struct mapping *mapping_of_deriv(struct deriv *d) { return container_of(d, struct mapping, deriv); }
-/* Walker: the interval tree of v, its list of writable mappings, and each hardware entry of its mappings against the content (design.md 9.5). */
+/* Walker: the interval tree of v, its list of writable mappings, and each hardware entry of its mappings against
+ * the content (design.md 9.5). */
 void mapping_check(struct vmo *v);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* protect.c: permissions of parts of mappings.
  *
- * A mapping has a first permission and points where it changes. A range of one permission gets another one by a point at its start and one at
- * its end, or fewer where a neighbour has the same. Order: both points are reserved, then hardware loses what it may not have any
- * more, then the points change. A permission that grows never touches hardware: the next fault does. Lock: the kernel lock.
+ * A mapping has a first permission and points where it changes. A range of one permission gets another one by a
+ * point at its start and one at its end, or fewer where a neighbour has the same. Order: both points are reserved,
+ * then hardware loses what it may not have any more, then the points change. A permission that grows never touches
+ * hardware: the next fault does. Lock: the kernel lock.
  */
 #include "arch/arch.h"
 #include "lib/assert.h"
@@ -112,7 +113,8 @@ sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 per
 }
 
 /* The next range of one permission, from va on, as far as `hi`. *reached: how far it got. */
-static sys_status_t protect_next(struct vmar *r, sys_rights_t rights, u32 perm, vaddr_t va, vaddr_t hi, vaddr_t *reached)
+static sys_status_t protect_next(struct vmar *r, sys_rights_t rights, u32 perm, vaddr_t va, vaddr_t hi,
+                                 vaddr_t *reached)
 {
 	struct mapping *m = vmar_find(r, va);
 	vaddr_t until;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* region.c: the tree of a VMAR's children, and how a place for a new one is found.
  *
- * A node's summary spans its subtree: [low, high), the largest hole inside of that, whether there are regions. Holes at the two ends of a
- * subtree are seen by whoever stands above it:
+ * A node's summary spans its subtree: [low, high), the largest hole inside of that, whether there are regions.
+ * Holes at the two ends of a subtree are seen by whoever stands above it:
  *
  *        parent           hole between left.high and the node's base, inside of the left one, between the node's end
  *       /      \          and right.low, inside of the right one
@@ -127,7 +127,7 @@ struct region *region_first_region(const struct vmar *r, vaddr_t lo, vaddr_t hi)
 	return c && c->base < hi ? c : NULL;
 }
 
-/* ---- holes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- holes ----------------------------------------------------------------------------------------------- */
 /* The lowest hole of at least `need` bytes inside a subtree that has one. */
 static vaddr_t lowest_hole(const struct avl_node *n, u64 need)
 {
@@ -186,7 +186,8 @@ static bool hole_from(const struct vmar *r, vaddr_t from, u64 need, vaddr_t limi
 	return *out <= limit && limit - *out >= need;
 }
 
-/* As hole_from, aligned: looks at holes one by one as long as the alignment may spoil them, then for one that it cannot spoil. */
+/* As hole_from, aligned: looks at holes one by one as long as the alignment may spoil them, then for one that it
+ * cannot spoil. */
 static bool fit(const struct vmar *r, vaddr_t from, u64 size, u64 align, vaddr_t limit, vaddr_t *out)
 {
 	vaddr_t hole, at;
@@ -225,7 +226,7 @@ bool region_place(const struct vmar *r, u64 size, u64 align, vaddr_t limit, bool
 	return fit(r, r->region.base, size, align, limit, out);
 }
 
-/* ---- walker ------------------------------------------------------------------------------------------------------------------ */
+/* ---- walker ---------------------------------------------------------------------------------------------- */
 static int compare(const struct avl_node *a, const struct avl_node *b) { return of(a)->base < of(b)->base ? -1 : 1; }
 
 static bool summary_ok(const struct avl_node *n)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* region.h: what a VMAR's tree holds: mappings and regions, by address, augmented with the largest gap and with whether there are regions.
+/* region.h: what a VMAR's tree holds: mappings and regions, by address, augmented with the largest gap and with
+ * whether there are regions.
  *
  * All searches here are O(log n) in the number of children of one VMAR. Lock: the kernel lock.
  */
@@ -10,7 +11,7 @@
 struct vmar;
 
 struct region {
-	u64 head[5];                    /* room for struct object (a VMAR), or the part's type byte (a mapping): the first byte tells which */
+	u64 head[5];                    /* struct object (a VMAR), or the part's type byte (a mapping) */
 	struct avl_node node;           /* in parent->children by base */
 	vaddr_t base;
 	u64 size;
@@ -23,7 +24,8 @@ static inline bool region_is_mapping(const struct region *r) { return *(const u8
 static inline vaddr_t region_end(const struct region *r) { return r->base + r->size; }
 _Static_assert(sizeof(struct object) == 40, "region.head holds a struct object");
 
-extern bool vm_randomise;               /* set at boot: places are chosen by arch_random(), else the lowest free one is */
+/* Set at boot: places are chosen by arch_random(), else the lowest free one is. */
+extern bool vm_randomise;
 
 void region_tree_init(struct avl_tree *children);
 /* Makes c, whose base and size are set and free in `parent`, a child of it. */
@@ -39,8 +41,9 @@ struct region *region_next(const struct region *c);
 struct region *region_at(const struct vmar *r, vaddr_t va);
 /* The first child in [lo, hi) that is a region, or NULL. */
 struct region *region_first_region(const struct vmar *r, vaddr_t lo, vaddr_t hi);
-/* Chooses a free place of `size` bytes for a child, aligned, ending at or below `limit`; compact: near what is there. False: there is none
- * (with an alignment above a page: none found among the first 64 holes that are large enough but for it). */
+/* Chooses a free place of `size` bytes for a child, aligned, ending at or below `limit`; compact: near what is
+ * there. False: there is none (with an alignment above a page: none found among the first 64 holes that are large
+ * enough but for it). */
 bool region_place(const struct vmar *r, u64 size, u64 align, vaddr_t limit, bool compact, vaddr_t *out);
 /* Walker: order, disjoint, inside r, summaries, parents. */
 void region_check(const struct vmar *r);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* space.c: address spaces: how they begin and end, and who is found at an address.
  *
- * End of a space, in steps: its threads go; its leaf tables are dropped, oldest first; then what lies in it is structure without hardware, and is taken
- * apart deepest first; then the root table goes. A region ends when it is taken out of its parent (unmap, destroy), or is forced to with its
- * account; the last capability to one that is in use ends nothing. Lock: the kernel lock.
+ * End of a space, in steps: its threads go; its leaf tables are dropped, oldest first; then what lies in it is
+ * structure without hardware, and is taken apart deepest first; then the root table goes. A region ends when it is
+ * taken out of its parent (unmap, destroy), or is forced to with its account; the last capability to one that is
+ * in use ends nothing. Lock: the kernel lock.
  */
 #include "vm/space.h"
 #include "arch/arch.h"
@@ -72,7 +73,7 @@ bool vmar_is_dead(const struct vmar *r)
 	return false;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------- */
 void vmar_detach(struct vmar *r)
 {
 	region_remove(&r->region);
@@ -140,7 +141,7 @@ const struct object_type vmar_type = {
 	.name = "vmar", .size = sizeof(struct space), .idle = vmar_idle, .ended = vmar_ended, .reap = vmar_reap,
 };
 
-/* ---- walker -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- walker ---------------------------------------------------------------------------------------------- */
 /* Trees and mappings, and that regions know their place. Recursion: VMAR_DEPTH at most. */
 static void check_vmar(const struct space *s, const struct vmar *r)
 {
@@ -189,7 +190,8 @@ void space_check(struct space *s)
 
 	check_vmar(s, &s->root_vmar);
 	for (u32 n = s->oldest; n != FRAME_NIL; prev = n, n = frame_table[n].list.next, leaves++) {
-		ASSERT(frame_table[n].kind == FRAME_TABLE && frame_table[n].level == 1 && frame_table[n].list.prev == prev);
+		ASSERT(frame_table[n].kind == FRAME_TABLE && frame_table[n].level == 1);
+		ASSERT(frame_table[n].list.prev == prev);
 		check_leaf(s, frame_table[n].list.owner);
 	}
 	ASSERT(s->newest == prev && leaves <= s->tables && s->tables <= 3 * leaves);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* space.h: the hardware side of an address space, for the files of this folder: page tables as a cache of the mappings, and what they cost.
+/* space.h: the hardware side of an address space, for the files of this folder: page tables as a cache of the
+ * mappings, and what they cost.
  *
- * Every entry that is made or removed goes through here, so that frame.page.mapped and the account of tables are right. Lock: the kernel lock.
+ * Every entry that is made or removed goes through here, so that frame.page.mapped and the account of tables are
+ * right. Lock: the kernel lock.
  */
 #pragma once
 #include "arch/pagetable.h"
@@ -19,7 +21,8 @@ void vmar_prepare(struct vmar *r, struct space *s, vaddr_t base, u64 size);
 bool vmar_empty_step(struct vmar *r);
 /* Takes an empty region out of its parent; its object ends. */
 void vmar_detach(struct vmar *r);
-/* Enters a page at va, in place of what is there. Never fails: where the account does not pay for tables the space's oldest leaf tables are reused. */
+/* Enters a page at va, in place of what is there. Never fails: where the account does not pay for tables the
+ * space's oldest leaf tables are reused. */
 void space_enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags);
 /* Removes the entries of [va, end), within one PT_SPAN. */
 void space_unmap_span(struct space *s, vaddr_t va, vaddr_t end);
@@ -28,14 +31,15 @@ void space_restrict_span(struct space *s, vaddr_t va, vaddr_t end, u32 perm);
 /* PERM_* as PT_*: what hardware may allow at most. x86 has no page that can be executed or written only. */
 static inline u32 space_flags(u32 perm) { return PT_READ | (perm & (PT_WRITE | PT_EXEC)); }
 _Static_assert((u32)SYS_VM_PERM_WRITE == (u32)PT_WRITE && (u32)SYS_VM_PERM_EXECUTE == (u32)PT_EXEC, "space_flags");
-/* What hardware may allow for the page `ref` in m where m's permission is `perm`: never writing to a page that is not m's VMO's own. */
+/* What hardware may allow for the page `ref` in m where m's permission is `perm`: never writing to a page that is
+ * not m's VMO's own. */
 static inline u32 mapping_entry_flags(const struct mapping *m, u32 perm, const struct page_ref *ref)
 {
 	u32 flags = space_flags(perm);
 	return ref->writable && likely(!m->vmo->closing.write) ? flags : flags & ~(u32)PT_WRITE;
 }
-/* Enters pages of m in [va, end), one range of permission, as long as they are present, not all zero and not yet entered, and no table is missing.
- * No closing record forbids pages. */
+/* Enters pages of m in [va, end), one range of permission, as long as they are present, not all zero and not yet
+ * entered, and no table is missing. No closing record forbids pages. */
 void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end, u32 perm);
 /* Enters the page `ref` of m at va, where m's permission is `perm`. */
 void fault_enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tables.c: hardware entries of a space, and the frames of its page tables.
  *
- * A space pays for SPACE_RESERVE tables when it is made and for each one beyond while it is in use. Where the account does not pay any more the
- * oldest leaf table is emptied and given back, and with it what stood only above it; so a fault always finds its three tables. Leaf tables stand on
- * a list by age, in their entries of the frame table. frame.page.mapped counts the entries that name a page. Lock: the kernel lock.
+ * A space pays for SPACE_RESERVE tables when it is made and for each one beyond while it is in use. Where the
+ * account does not pay any more the oldest leaf table is emptied and given back, and with it what stood only above
+ * it; so a fault always finds its three tables. Leaf tables stand on a list by age, in their entries of the frame
+ * table. frame.page.mapped counts the entries that name a page. Lock: the kernel lock.
  */
 #include "lib/assert.h"
 #include "mem/account.h"
@@ -13,7 +14,7 @@
 static u64 paid_for(u64 tables) { return MAX(tables, SPACE_RESERVE); }
 static u32 number_of(paddr_t table) { return (u32)(table >> PAGE_SHIFT); }
 
-/* ---- leaf tables by age ------------------------------------------------------------------------------------------------------- */
+/* ---- leaf tables by age ---------------------------------------------------------------------------------- */
 static void leaf_push(struct space *s, paddr_t table, vaddr_t va)
 {
 	struct frame *f = frame_of(table);
@@ -56,7 +57,7 @@ static void give_back(struct space *s, const struct pt_freed *freed)
 	account_uncharge(s->account, paid - paid_for(s->tables));
 }
 
-/* ---- removing entries ----------------------------------------------------------------------------------------------------------- */
+/* ---- removing entries ------------------------------------------------------------------------------------ */
 static void entry_removed(void *context, vaddr_t va, struct pt_entry old)
 {
 	struct frame *f = frame_of(old.frame);
@@ -93,9 +94,9 @@ bool space_drop_oldest(struct space *s)
 	return true;
 }
 
-/* ---- entering --------------------------------------------------------------------------------------------------------------------- */
-/* Pays for the tables that are missing on the way to va; returns how many. Charging may end things that are dying, and so free tables on that way:
- * then everything is looked at anew. */
+/* ---- entering -------------------------------------------------------------------------------------------- */
+/* Pays for the tables that are missing on the way to va; returns how many. Charging may end things that are dying,
+ * and so free tables on that way: then everything is looked at anew. */
 static unsigned tables_reserve(struct space *s, vaddr_t va)
 {
 	for (;;) {
@@ -121,7 +122,8 @@ static void entered(vaddr_t va, paddr_t frame, struct pt_entry old)
 		entry_removed(NULL, va, old);
 }
 
-static __attribute__((noinline)) struct pt_entry enter_with_tables(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
+static __attribute__((noinline)) struct pt_entry enter_with_tables(struct space *s, vaddr_t va, paddr_t frame,
+                     u32 flags)
 {
 	paddr_t tables[PT_LEVELS - 1];
 	unsigned missing = tables_reserve(s, va);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmar.c: the calls on address regions: allocate, map, unmap, destroy, info, maps. (protect: protect.c.)
  *
- * Order of checks: options, alignment and lengths (INVALID_ARGS); what the region itself allows (ACCESS_DENIED); ranges (INVALID_ARGS, OUT_OF_RANGE);
- * options that the object refuses (NOT_SUPPORTED); state (BAD_STATE); memory; room. Memory is reserved before a place is chosen, because reserving may end
- * things that are dying, and what has a place is inserted at once. Lock: the kernel lock.
+ * Order of checks: options, alignment and lengths (INVALID_ARGS); what the region itself allows (ACCESS_DENIED);
+ * ranges (INVALID_ARGS, OUT_OF_RANGE); options that the object refuses (NOT_SUPPORTED); state (BAD_STATE); memory;
+ * room. Memory is reserved before a place is chosen, because reserving may end things that are dying, and what has
+ * a place is inserted at once. Lock: the kernel lock.
  */
 #include "vm/vmar.h"
 #include "arch/arch.h"
@@ -14,16 +15,18 @@
 #define CAN_MAP_RWX  (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE)
 #define CAN_MAP_SHIFT 11u               /* CAN_MAP_* from PERM_* */
 #define ALIGN_FIELD  0xff000000u
-#define PLACE        (SYS_VM_COMPACT | SYS_VM_SPECIFIC | SYS_VM_SPECIFIC_OVERWRITE | SYS_VM_OFFSET_IS_UPPER_LIMIT | ALIGN_FIELD)
 #define SPECIFIC     (SYS_VM_SPECIFIC | SYS_VM_SPECIFIC_OVERWRITE)
+#define PLACE        (SYS_VM_COMPACT | SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT | ALIGN_FIELD)
 #define KEPT         (SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE | SYS_VM_SHARED)
-#define OVERWRITE_ATOMIC 16u            /* steps of replacing mappings that are not interrupted: 32 MiB of pages, or so many mappings */
+#define OVERWRITE_ATOMIC 16u            /* uninterrupted steps of replacing: 32 MiB of pages, or so many mappings */
 #define PRESENT_PAGES 2048u             /* pages looked at for MAP_RANGE */
 
-_Static_assert(SYS_VM_CAN_MAP_READ == SYS_VM_PERM_READ << CAN_MAP_SHIFT && SYS_VM_CAN_MAP_EXECUTE == SYS_VM_PERM_EXECUTE << CAN_MAP_SHIFT, "CAN_MAP_SHIFT");
-_Static_assert((u32)SYS_RIGHT_READ == (u32)SYS_VM_PERM_READ && (u32)SYS_RIGHT_WRITE == (u32)SYS_VM_PERM_WRITE && (u32)SYS_RIGHT_EXECUTE == (u32)SYS_VM_PERM_EXECUTE, "rights as permissions");
+_Static_assert(SYS_VM_CAN_MAP_READ == SYS_VM_PERM_READ << CAN_MAP_SHIFT &&
+               SYS_VM_CAN_MAP_EXECUTE == SYS_VM_PERM_EXECUTE << CAN_MAP_SHIFT, "CAN_MAP_SHIFT");
+_Static_assert((u32)SYS_RIGHT_READ == (u32)SYS_VM_PERM_READ && (u32)SYS_RIGHT_WRITE == (u32)SYS_VM_PERM_WRITE &&
+               (u32)SYS_RIGHT_EXECUTE == (u32)SYS_VM_PERM_EXECUTE, "rights as permissions");
 
-/* ---- where --------------------------------------------------------------------------------------------------------------------- */
+/* ---- where ----------------------------------------------------------------------------------------------- */
 bool vmar_range(const struct vmar *r, vaddr_t addr, u64 len, vaddr_t *end)
 {
 	vaddr_t base = r->region.base;
@@ -76,17 +79,19 @@ static sys_status_t place_choose(const struct vmar *r, u32 options, u64 offset, 
 		return c && c->base < *at + size ? SYS_ERR_ALREADY_EXISTS : SYS_OK;
 	}
 	vaddr_t limit = options & SYS_VM_OFFSET_IS_UPPER_LIMIT ? base + offset : region_end(&r->region);
-	return region_place(r, size, align_of(options), limit, options & SYS_VM_COMPACT, at) ? SYS_OK : SYS_ERR_NO_RESOURCES;
+	bool compact = options & SYS_VM_COMPACT;
+	return region_place(r, size, align_of(options), limit, compact, at) ? SYS_OK : SYS_ERR_NO_RESOURCES;
 }
 
-/* ---- allocate --------------------------------------------------------------------------------------------------------------------- */
+/* ---- allocate -------------------------------------------------------------------------------------------- */
 static sys_status_t allocate_check(const struct vmar *parent, sys_rights_t rights, u32 options, u64 offset, u64 size)
 {
 	if (options & ~(PLACE | CAN_MAP_RWX | SYS_VM_CAN_MAP_SPECIFIC) || !place_options_ok(options, offset))
 		return SYS_ERR_INVALID_ARGS;
 	if (size == 0 || !page_aligned(size))
 		return SYS_ERR_INVALID_ARGS;
-	if (options & CAN_MAP_RWX & ~(parent->options & (rights & MAPPING_PERMS) << CAN_MAP_SHIFT) || !place_allowed(parent, options))
+	u32 allowed = parent->options & (rights & MAPPING_PERMS) << CAN_MAP_SHIFT;
+	if (options & CAN_MAP_RWX & ~allowed || !place_allowed(parent, options))
 		return SYS_ERR_ACCESS_DENIED;
 	if (!place_range_ok(parent, options, offset, size))
 		return SYS_ERR_INVALID_ARGS;
@@ -95,7 +100,8 @@ static sys_status_t allocate_check(const struct vmar *parent, sys_rights_t right
 	return parent->depth < VMAR_DEPTH ? SYS_OK : SYS_ERR_NO_RESOURCES;
 }
 
-sys_status_t vmar_allocate(struct vmar *parent, sys_rights_t rights, u32 options, u64 offset, u64 size, struct vmar **out)
+sys_status_t vmar_allocate(struct vmar *parent, sys_rights_t rights, u32 options, u64 offset, u64 size,
+                           struct vmar **out)
 {
 	vaddr_t at;
 	sys_status_t status = allocate_check(parent, rights, options, offset, size);
@@ -118,7 +124,7 @@ sys_status_t vmar_allocate(struct vmar *parent, sys_rights_t rights, u32 options
 	return SYS_OK;
 }
 
-/* ---- map ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- map ------------------------------------------------------------------------------------------------- */
 static bool map_options_ok(u32 options)
 {
 	u32 known = MAPPING_PERMS | PLACE | KEPT | SYS_VM_MAP_RANGE | SYS_VM_REQUIRE_NON_RESIZABLE;
@@ -149,7 +155,8 @@ static sys_status_t map_object_check(const struct vmar *r, const struct vmo *v, 
 	return vmar_is_dead(r) || object_dying(&v->object) ? SYS_ERR_BAD_STATE : SYS_OK;
 }
 
-/* Unmaps [lo, hi), which holds no regions. In one entry, so that nobody sees a hole, unless it takes more than OVERWRITE_ATOMIC steps. */
+/* Unmaps [lo, hi), which holds no regions. In one entry, so that nobody sees a hole, unless it takes more than
+ * OVERWRITE_ATOMIC steps. */
 static sys_status_t overwrite(struct vmar *r, vaddr_t lo, vaddr_t hi)
 {
 	struct region *c;
@@ -178,7 +185,8 @@ static sys_status_t map_place(struct vmar *r, u32 options, u64 offset, u64 size,
 	return place_choose(r, options, offset, size, at);
 }
 
-/* MAP_RANGE: enters pages that are there. Only a help: it stops after a number of pages, or when an interrupt is pending. */
+/* MAP_RANGE: enters pages that are there. Only a help: it stops after a number of pages, or when an interrupt is
+ * pending. */
 static void map_present(struct mapping *m)
 {
 	vaddr_t until, va = m->region.base, end = MIN(mapping_end_va(m), va + PRESENT_PAGES * PAGE_SIZE_);
@@ -194,12 +202,15 @@ static void map_present(struct mapping *m)
 			fault_enter(m->region.parent->space, m, va, perm, &ref);
 }
 
-sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64 vmar_offset, struct vmo *vmo, sys_rights_t rights_vmo, u64 vmo_offset, u64 len,
+sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64 vmar_offset, struct vmo *vmo,
+                      sys_rights_t rights_vmo, u64 vmo_offset, u64 len,
                       struct deriv *below, vaddr_t *out)
 {
 	u32 ceiling = r->options >> CAN_MAP_SHIFT & rights_vmar & rights_vmo & MAPPING_PERMS;
 
-	if (!map_options_ok(options) || !place_options_ok(options, vmar_offset) || !page_aligned(vmo_offset) || len == 0)
+	if (!map_options_ok(options) || !place_options_ok(options, vmar_offset))
+		return SYS_ERR_INVALID_ARGS;
+	if (!page_aligned(vmo_offset) || len == 0)
 		return SYS_ERR_INVALID_ARGS;
 	if (!map_allowed(r, rights_vmar, options, ceiling))
 		return SYS_ERR_ACCESS_DENIED;
@@ -231,7 +242,7 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 	return SYS_OK;
 }
 
-/* ---- unmap, destroy --------------------------------------------------------------------------------------------------------------------- */
+/* ---- unmap, destroy -------------------------------------------------------------------------------------- */
 /* Regions may be unmapped as a whole only, and only with `manage`. first: the first child that ends above lo. */
 static bool unmap_regions_ok(const struct vmar *r, const struct region *first, bool manage, vaddr_t lo, vaddr_t hi)
 {
@@ -296,11 +307,12 @@ sys_status_t vmar_destroy(struct vmar *r)
 	return SYS_OK;
 }
 
-/* ---- info, maps -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- info, maps ------------------------------------------------------------------------------------------ */
 void vmar_info(const struct vmar *r, sys_vmar_info_t *info)
 {
 	*info = (sys_vmar_info_t){
-		.koid = ((const struct object *)r)->koid, .base = r->region.base, .size = r->region.size, .options = r->options,
+		.koid = ((const struct object *)r)->koid,
+		.base = r->region.base, .size = r->region.size, .options = r->options,
 	};
 }
 
@@ -314,7 +326,8 @@ static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 	if (first < end)
 		tree_count(&v->tree, first, end, &counts);
 	out->kind = 1;
-	out->options = mapping_perm(m, m->region.base, &until) | (m->options & SYS_VM_SHARED) | m->ceiling << CAN_MAP_SHIFT;
+	out->options = mapping_perm(m, m->region.base, &until);
+	out->options |= (m->options & SYS_VM_SHARED) | m->ceiling << CAN_MAP_SHIFT;
 	out->vmo_koid = v->object.koid;
 	out->vmo_offset = m->vmo_offset;
 	out->committed = counts.pages << PAGE_SHIFT;
@@ -322,7 +335,8 @@ static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 	out->shared_bytes = out->committed - out->private_bytes;
 }
 
-/* The first entry in order behind everything that begins below va, or at va less deep than `depth`: goes down through regions that hold va. */
+/* The first entry in order behind everything that begins below va, or at va less deep than `depth`: goes down
+ * through regions that hold va. */
 static struct region *maps_find(struct vmar *r, vaddr_t va, u32 depth, u32 *found)
 {
 	struct vmar *in = r;

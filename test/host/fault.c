@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fault.c: accesses of programs and of calls: what a fault enters, how tables are paid for and used again, copies, reads and writes of objects through buffers, waits
- * for a pager. Real memory objects; a program's access is made by the page tables, with faults until it works. */
+/* fault.c: accesses of programs and of calls: what a fault enters, how tables are paid for and used again, copies,
+ * reads and writes of objects through buffers, waits for a pager. Real memory objects; a program's access is made
+ * by the page tables, with faults until it works. */
 #include <string.h>
 #include "arch/arch.h"
 #include "common/harness.h"
@@ -115,7 +116,7 @@ static struct vmo *snapshot(struct vmo *v, u64 pages)
 	return child;
 }
 
-/* ---- what a fault says and enters ---------------------------------------------------------------------------------------------------- */
+/* ---- what a fault says and enters ------------------------------------------------------------------------ */
 START_TEST(statuses)
 {
 	start(1000);
@@ -232,7 +233,7 @@ START_TEST(replaced_pages_show_everywhere)
 	eq(store(space, a + 3 * P, 0), SYS_OK);
 	eq(store(space, a + 2 * P, value), SYS_OK);
 	expect(space, b + P, 80);
-	eq(again(vmo_write(v, space, a + 2 * P, 3 * P, 8, &done, 9, &wait_here)), SYS_OK);       /* by a call: VMO-RW-16 */
+	eq(again(vmo_write(v, space, a + 2 * P, 3 * P, 8, &done, 9, &wait_here)), SYS_OK); /* by a call: VMO-RW-16 */
 	expect(second, c + 3 * P, 80);
 	mapping_check(v);
 	mapping_check(child);
@@ -283,7 +284,7 @@ START_TEST(closing_in_steps)
 }
 END_TEST
 
-/* ---- tables ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------------------- */
 START_TEST(tables_are_given_back)
 {
 	start(1000);
@@ -293,7 +294,8 @@ START_TEST(tables_are_given_back)
 	for (unsigned round = 0; round < 3; round++) {
 		vaddr_t at[40];
 		for (unsigned i = 0; i < 40; i++) {
-			eq(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC, (1ull << 39) * (i + 1), v, SYS_RIGHTS_VMO, 0, P, NULL, &at[i]), SYS_OK);
+			eq(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC,
+				(1ull << 39) * (i + 1), v, SYS_RIGHTS_VMO, 0, P, NULL, &at[i]), SYS_OK);
 			eq(fault(at[i], SYS_ACCESS_READ), SYS_OK);
 			ck_assert_uint_eq(space->tables, 3 * (i + 1));
 		}
@@ -316,7 +318,8 @@ START_TEST(tables_are_used_again)
 	start(1 + SPACE_RESERVE + 1 + 5);
 	struct vmo *v = object(other, 60);
 	for (unsigned i = 0; i < 60; i++)
-		eq(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC, (1ull << 30) * (i + 1), v, SYS_RIGHTS_VMO, i * P, P, NULL, &at[i]), SYS_OK);
+		eq(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC, (1ull << 30) * (i + 1), v,
+			SYS_RIGHTS_VMO, i * P, P, NULL, &at[i]), SYS_OK);
 	for (unsigned step = 0; step < 3000; step++) {
 		unsigned i = (unsigned)random_below(60);
 		u64 value;
@@ -346,7 +349,7 @@ START_TEST(tables_are_used_again)
 }
 END_TEST
 
-/* ---- copies --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------------------- */
 START_TEST(copy_refusals)
 {
 	static u8 buffer[3 * PAGE_SIZE_];
@@ -355,7 +358,8 @@ START_TEST(copy_refusals)
 	struct vmo *v = object(account, 2);
 	vaddr_t at = map(v, RW, 0, 2), ro = map(v, RO, 0, 2);
 	eq(again(vmar_unmap(&space->root_vmar, true, ro + P, P)), SYS_OK);
-	static const vaddr_t bad[] = { 0, 1, P - 1, SPACE_HIGH, 0x00007ffffffff000ull, 0x0000800000000000ull, 0xffff800000000000ull, UINT64_MAX - 4, UINT64_MAX };
+	static const vaddr_t bad[] = { 0, 1, P - 1, SPACE_HIGH, 0x00007ffffffff000ull, 0x0000800000000000ull,
+		0xffff800000000000ull, UINT64_MAX - 4, UINT64_MAX };
 #define in(va, len) ({ u64 done_ = 0; again(space_copy_in(space, buffer, va, len, &done_, 9, &wait_here)); })
 #define out(va, len) ({ u64 done_ = 0; again(space_copy_out(space, va, buffer, len, &done_, 9, &wait_here)); })
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
@@ -406,7 +410,7 @@ START_TEST(read_write_refusals)
 	eq(rd(ro, 0, 8), SYS_ERR_BAD_ADDRESS);
 	u64 used = account->used;
 	eq(wr(0, 0, 8), SYS_ERR_BAD_ADDRESS);
-	ck_assert_uint_eq(account->used, used);                                          /* nothing was committed for it */
+	ck_assert_uint_eq(account->used, used); /* nothing was committed for it */
 	eq(rd(buf, 0, 8), SYS_OK);                                                       /* -17 */
 	ck_assert_uint_eq(account->used, used);
 	v->stream_size = 2 * P - 100;                                                    /* -03 */
@@ -430,7 +434,8 @@ START_TEST(read_write_itself)
 	vaddr_t at = map(v, RW, 0, 40);
 	for (unsigned step = 0; step < 400; step++) {
 		struct vmo *child = random_chance(50) ? snapshot(v, 40) : NULL;
-		u64 n = random_below(12 * P) + 1, from = random_below(LEN - n + 1), to = random_below(LEN - n + 1), done = 0;
+		u64 n = random_below(12 * P) + 1, from = random_below(LEN - n + 1), to = random_below(LEN - n + 1),
+			done = 0;
 		bool write = random_chance(50), apart = from + n <= to || to + n <= from;
 		host_preempt_every((unsigned)random_below(3));
 		if (random_chance(30))
@@ -461,7 +466,7 @@ START_TEST(read_write_itself)
 }
 END_TEST
 
-/* ---- pagers ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- pagers ---------------------------------------------------------------------------------------------- */
 static struct pager *pager;
 static struct vmo *file, *aux;
 
@@ -565,7 +570,7 @@ START_TEST(calls_wait_too)
 	expect_request(0, 8);                                                            /* READ-13 */
 	for (u64 i = 0; i < 3; i++)
 		supply(i, (u8)(i + 1));
-	ck_assert_uint_eq(wakes, 1);                                                     /* READ-36: early, not for each */
+	ck_assert_uint_eq(wakes, 1); /* READ-36: early, not for each */
 	eq(vmo_read(file, space, plain, 0, 8 * P, &done, 0, &wait_here), SYS_ERR_SHOULD_WAIT);
 	ck_assert_uint_eq(done, 3 * P);
 	expect(space, plain + 2 * P, 0x0303030303030303ull);
@@ -596,7 +601,7 @@ START_TEST(calls_wait_too)
 }
 END_TEST
 
-/* ---- random: several spaces and objects against plain arrays ------------------------------------------------------------------------------- */
+/* ---- random: several spaces and objects against plain arrays --------------------------------------------- */
 #define SPACES  3u
 #define OBJECTS 4u
 #define PAGES   48u
@@ -656,7 +661,8 @@ START_TEST(random_accesses)
 		} else if (random_chance(50)) {
 			u64 done = 0, n = 1 + random_below(4);
 			page = random_below(PAGES - 4);
-			must(again(vmo_op_range(objects[o], SYS_VMO_OP_DECOMMIT, page * P, n * P, &done, &wait_here)) == SYS_OK);
+			must(again(vmo_op_range(objects[o], SYS_VMO_OP_DECOMMIT, page * P, n * P, &done,
+				&wait_here)) == SYS_OK);
 			memset(&content[o][page], 0, n * sizeof(u64));
 		} else if (random_chance(60)) {
 			remap(s, o);

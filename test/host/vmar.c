@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmar.c: kernel/vm's address regions: the documented refusals in their order, and random operations against a flat model of pages. */
+/* vmar.c: kernel/vm's address regions: the documented refusals in their order, and random operations against a
+ * flat model of pages. */
 #include "common/fakevmo.h"
 
 #define P PAGE_SIZE_
@@ -68,7 +69,7 @@ static sys_status_t touch(vaddr_t va, unsigned access)
 	return status;
 }
 
-/* ---- allocate ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- allocate -------------------------------------------------------------------------------------------- */
 START_TEST(allocate_refusals)
 {
 	struct vmar *r, *small;
@@ -76,7 +77,7 @@ START_TEST(allocate_refusals)
 	start();
 #define allocate(parent, rights, options, offset, size) vmar_allocate(parent, rights, options, offset, size, &r)
 	small = region(root, CAN_RW, 0, 16 * P);
-	eq(allocate(small, ALL_VMAR, SYS_VM_CAN_MAP_EXECUTE, 0, P), SYS_ERR_ACCESS_DENIED);              /* VMAR-ALLOC-01 */
+	eq(allocate(small, ALL_VMAR, SYS_VM_CAN_MAP_EXECUTE, 0, P), SYS_ERR_ACCESS_DENIED); /* VMAR-ALLOC-01 */
 	eq(allocate(small, SYS_RIGHT_READ, CAN_RW, 0, P), SYS_ERR_ACCESS_DENIED);
 	eq(allocate(small, ALL_VMAR, SYS_VM_CAN_MAP_SPECIFIC, 0, P), SYS_OK);                            /* -03 */
 	eq(allocate(r, ALL_VMAR, SYS_VM_CAN_MAP_READ, 0, P), SYS_ERR_ACCESS_DENIED);                     /* -02 */
@@ -88,19 +89,25 @@ START_TEST(allocate_refusals)
 	eq(allocate(root, ALL_VMAR, 0, 0, P + 1), SYS_ERR_INVALID_ARGS);                                 /* -06 */
 	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, 1, P), SYS_ERR_INVALID_ARGS);
 	eq(allocate(root, ALL_VMAR, 0, P, P), SYS_ERR_INVALID_ARGS);                                     /* -07 */
-	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT, 64 * P, P), SYS_ERR_INVALID_ARGS);   /* -08 */
-	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC_OVERWRITE | SYS_VM_OFFSET_IS_UPPER_LIMIT, 64 * P, P), SYS_ERR_INVALID_ARGS);
+	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT, 64 * P, P),
+		SYS_ERR_INVALID_ARGS); /* -08 */
+	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC_OVERWRITE | SYS_VM_OFFSET_IS_UPPER_LIMIT, 64 * P, P),
+		SYS_ERR_INVALID_ARGS);
 	for (unsigned bit = 0; bit < 24; bit++)                                                          /* -09 */
-		if ((1u << bit) & (RWX | SYS_VM_MAP_RANGE | SYS_VM_ALLOW_FAULTS | SYS_VM_SHARED | 0xff0000u | SYS_VM_REQUIRE_NON_RESIZABLE))
+		if ((1u << bit) & (RWX | SYS_VM_MAP_RANGE | SYS_VM_ALLOW_FAULTS | SYS_VM_SHARED | 0xff0000u |
+			SYS_VM_REQUIRE_NON_RESIZABLE))
 			eq(allocate(root, ALL_VMAR, 1u << bit, 0, P), SYS_ERR_INVALID_ARGS);
 	eq(allocate(small, ALL_VMAR, 0, 0, 17 * P), SYS_ERR_INVALID_ARGS);                               /* -10 */
 	eq(allocate(small, ALL_VMAR, 0, 0, 16 * P), SYS_ERR_NO_RESOURCES);
-	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, root->region.size - P, 2 * P), SYS_ERR_INVALID_ARGS);       /* -11 */
+	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, root->region.size - P, 2 * P), SYS_ERR_INVALID_ARGS); /* -11 */
 	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, root->region.size, P), SYS_ERR_INVALID_ARGS);
-	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, small->region.base - root->region.base + 15 * P, 2 * P), SYS_ERR_ALREADY_EXISTS);  /* -12 */
+	eq(allocate(root, ALL_VMAR, SYS_VM_SPECIFIC, small->region.base - root->region.base + 15 * P, 2 * P),
+		SYS_ERR_ALREADY_EXISTS); /* -12 */
 	for (u32 log2 = 1; log2 < 256; log2++)                                                           /* -16 */
-		eq(allocate(root, ALL_VMAR, SYS_VM_ALIGN(log2), 0, P), log2 >= 10 && log2 <= 32 ? SYS_OK : SYS_ERR_INVALID_ARGS);
-	eq(allocate(root, ALL_VMAR, SYS_VM_ALIGN(14) | SYS_VM_SPECIFIC, 64 * P - P + P, P), SYS_ERR_INVALID_ARGS);       /* -18: the root begins at P */
+		eq(allocate(root, ALL_VMAR, SYS_VM_ALIGN(log2), 0, P), log2 >= 10 && log2 <= 32 ? SYS_OK :
+			SYS_ERR_INVALID_ARGS);
+	eq(allocate(root, ALL_VMAR, SYS_VM_ALIGN(14) | SYS_VM_SPECIFIC, 64 * P - P + P, P),
+		SYS_ERR_INVALID_ARGS); /* -18: the root begins at P */
 	eq(allocate(small, ALL_VMAR, SYS_VM_ALIGN(30), 0, P), SYS_ERR_NO_RESOURCES);                     /* -19 */
 	drop(small);
 	space_check(space);
@@ -113,7 +120,7 @@ START_TEST(allocate_places)
 	struct vmar *a, *b;
 
 	start();
-	ck_assert(root->region.base == P && SPACE_HIGH == 0x00007fffffffe000ull);                        /* VMAR-ALLOC-20, -21 */
+	ck_assert(root->region.base == P && SPACE_HIGH == 0x00007fffffffe000ull); /* VMAR-ALLOC-20, -21 */
 	eq(map(root, RW | SYS_VM_SPECIFIC, 0x200000 - P, 0, P), SYS_OK);
 	a = region(root, CAN_ALL, 0, 8 * P);
 	b = region(a, CAN_ALL, 0, 8 * P);                                                                /* -13 */
@@ -147,7 +154,7 @@ START_TEST(allocate_places)
 }
 END_TEST
 
-/* ---- map ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- map ------------------------------------------------------------------------------------------------- */
 START_TEST(map_refusals)
 {
 	struct vmar *r;
@@ -165,7 +172,7 @@ START_TEST(map_refusals)
 	for (unsigned bit = 11; bit < 24; bit++)                                                         /* -06 */
 		if (1u << bit != SYS_VM_SHARED)
 			eq(map(root, RW | 1u << bit, 0, 0, P), SYS_ERR_INVALID_ARGS);
-	eq(map(root, RW | SYS_VM_MAP_RANGE | SYS_VM_SPECIFIC_OVERWRITE, 64 * P, 0, P), SYS_ERR_INVALID_ARGS);    /* -07 */
+	eq(map(root, RW | SYS_VM_MAP_RANGE | SYS_VM_SPECIFIC_OVERWRITE, 64 * P, 0, P), SYS_ERR_INVALID_ARGS); /* -07 */
 	eq(map(root, SYS_VM_PERM_WRITE, 0, 0, P), SYS_ERR_INVALID_ARGS);                                 /* -08 */
 	eq(map(root, 0, 0, 0, P), SYS_OK);                                                               /* -10 */
 	eq(touch(at, SYS_ACCESS_READ), SYS_ERR_ACCESS_DENIED);
@@ -180,8 +187,10 @@ START_TEST(map_refusals)
 	vmo->v.options = 0;
 	eq(map(root, RW | SYS_VM_REQUIRE_NON_RESIZABLE, 0, 0, P), SYS_OK);
 	/* rights and limits: MAP-20 .. -23 */
-	eq(vmar_map(root, ALL_VMAR & ~(u32)SYS_RIGHT_WRITE, RW, 0, &vmo->v, ALL_VMO, 0, P, NULL, &at), SYS_ERR_ACCESS_DENIED);
-	eq(vmar_map(root, ALL_VMAR, RW, 0, &vmo->v, ALL_VMO & ~(u32)SYS_RIGHT_WRITE, 0, P, NULL, &at), SYS_ERR_ACCESS_DENIED);
+	eq(vmar_map(root, ALL_VMAR & ~(u32)SYS_RIGHT_WRITE, RW, 0, &vmo->v, ALL_VMO, 0, P, NULL, &at),
+		SYS_ERR_ACCESS_DENIED);
+	eq(vmar_map(root, ALL_VMAR, RW, 0, &vmo->v, ALL_VMO & ~(u32)SYS_RIGHT_WRITE, 0, P, NULL, &at),
+		SYS_ERR_ACCESS_DENIED);
 	r = region(root, SYS_VM_CAN_MAP_READ, 0, 4 * P);
 	eq(map(r, RW, 0, 0, P), SYS_ERR_ACCESS_DENIED);
 	eq(map(r, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, 0, 0, P), SYS_ERR_ACCESS_DENIED);
@@ -215,7 +224,8 @@ START_TEST(map_places)
 	eq(touch(base + 2 * P, SYS_ACCESS_WRITE), SYS_OK);
 	eq(touch(base + 3 * P, SYS_ACCESS_WRITE), SYS_OK);
 	eq(map(r, RW | SYS_VM_SPECIFIC_OVERWRITE, 3 * P, 16 * P, 2 * P), SYS_OK);                        /* -31 */
-	ck_assert(pt_query(space->root, base + 2 * P).flags == 0 || pt_query(space->root, base + 2 * P).flags & PT_WRITE);
+	ck_assert(pt_query(space->root, base + 2 * P).flags == 0 || pt_query(space->root, base + 2 * P).flags &
+		PT_WRITE);
 	ck_assert_uint_eq(pt_query(space->root, base + 3 * P).flags, 0);
 	ck_assert_uint_eq(mapping_page(vmar_find(root, base + 3 * P), base + 3 * P), 16);
 	ck_assert_uint_eq(mapping_page(vmar_find(root, base + 2 * P), base + 2 * P), 0);
@@ -249,7 +259,7 @@ START_TEST(map_range_enters_what_is_there)
 	fake_share(vmo);
 	eq(touch(at + 3 * P, SYS_ACCESS_WRITE), SYS_OK);
 	u64 used = account->used;
-	eq(map(root, RW | SYS_VM_MAP_RANGE, 0, P, 70 * P), SYS_OK);                                      /* MAP-70 .. -74 */
+	eq(map(root, RW | SYS_VM_MAP_RANGE, 0, P, 70 * P), SYS_OK); /* MAP-70 .. -74 */
 	for (u64 i = 0; i < 70; i++) {
 		u32 flags = pt_query(space->root, at + i * P).flags;
 		ck_assert_uint_eq(flags != 0, i + 1 < 64 && (i + 1) % 3 == 0);
@@ -262,7 +272,7 @@ START_TEST(map_range_enters_what_is_there)
 }
 END_TEST
 
-/* ---- unmap, protect, destroy --------------------------------------------------------------------------------------------------------- */
+/* ---- unmap, protect, destroy ----------------------------------------------------------------------------- */
 START_TEST(unmap_refusals)
 {
 	struct vmar *r, *inner;
@@ -321,13 +331,15 @@ START_TEST(protect_refusals)
 	eq(touch(base, SYS_ACCESS_WRITE), SYS_OK);                                                       /* -10 */
 	eq(protect(r, RW, base + 4 * P, 4 * P), SYS_ERR_NOT_FOUND);                                      /* -05 */
 	eq(protect(r, RWX, base, P), SYS_ERR_ACCESS_DENIED);
-	eq(vmar_protect(r, SYS_RIGHT_READ | SYS_RIGHT_MANAGE, RW, base, P, &done), SYS_ERR_ACCESS_DENIED);       /* -06 */
-	eq(vmar_map(r, ALL_VMAR, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, 7 * P, &vmo->v, SYS_RIGHT_READ | SYS_RIGHT_MAP, 0, P, NULL, &at), SYS_OK);
+	eq(vmar_protect(r, SYS_RIGHT_READ | SYS_RIGHT_MANAGE, RW, base, P, &done), SYS_ERR_ACCESS_DENIED); /* -06 */
+	eq(vmar_map(r, ALL_VMAR, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, 7 * P, &vmo->v, SYS_RIGHT_READ | SYS_RIGHT_MAP,
+		0, P, NULL, &at), SYS_OK);
 	eq(protect(r, RW, at, P), SYS_ERR_ACCESS_DENIED);
 	inner = region(r, CAN_ALL | SYS_VM_SPECIFIC, 8 * P, 2 * P);
 	eq(protect(r, SYS_VM_PERM_READ, base + 8 * P, P), SYS_ERR_NOT_FOUND);
 	eq(map(inner, RW | SYS_VM_SPECIFIC, 0, 0, 2 * P), SYS_OK);
-	eq(vmar_protect(r, ALL_VMAR & ~(u32)SYS_RIGHT_MANAGE, SYS_VM_PERM_READ, base + 8 * P, P, &done), SYS_ERR_INVALID_ARGS);        /* -09 */
+	eq(vmar_protect(r, ALL_VMAR & ~(u32)SYS_RIGHT_MANAGE, SYS_VM_PERM_READ, base + 8 * P, P, &done),
+		SYS_ERR_INVALID_ARGS); /* -09 */
 	eq(protect(r, SYS_VM_PERM_READ, base + 8 * P, P), SYS_OK);                                       /* -07 */
 	eq(protect(r, RW, base + 8 * P, P), SYS_ERR_ACCESS_DENIED);
 	eq(protect(r, RW, base + 9 * P, P), SYS_OK);
@@ -347,7 +359,7 @@ START_TEST(protect_alternating)
 	vaddr_t until;
 
 	start();
-	eq(map(root, RW | SYS_VM_SPECIFIC, 511 * P, 0, 64 * P), SYS_OK);                                  /* PROT-11, -15, -17 */
+	eq(map(root, RW | SYS_VM_SPECIFIC, 511 * P, 0, 64 * P), SYS_OK); /* PROT-11, -15, -17 */
 	for (u64 i = 0; i < 64; i += 2)
 		eq(protect(root, SYS_VM_PERM_READ, at + i * P, P), SYS_OK);
 	for (u64 i = 0; i < 64; i++) {
@@ -388,7 +400,7 @@ START_TEST(destroy)
 	host_preempt_every(1);
 	eq(vmar_destroy(r), VM_AGAIN);
 	struct vmar *all[] = { r, a, b };
-	for (unsigned i = 0; i < 3; i++) {                                                               /* VDEST-02, -03 */
+	for (unsigned i = 0; i < 3; i++) { /* VDEST-02, -03 */
 		u64 done = 0;
 		eq(vmar_map(all[i], ALL_VMAR, RW, 0, &vmo->v, ALL_VMO, 0, P, NULL, &at), SYS_ERR_BAD_STATE);
 		eq(vmar_unmap(all[i], true, all[i]->region.base, P), SYS_ERR_BAD_STATE);
@@ -425,7 +437,8 @@ START_TEST(maps)
 	eq(map(r, SYS_VM_PERM_READ, 0, 0, P), SYS_OK);
 	eq(map(root, RW | SYS_VM_SPECIFIC, 12 * P, 0, P), SYS_OK);
 	static const struct { u32 kind, depth; u64 page, pages, committed; } expect[] = {
-		{ 1, 1, 1, 1, 0 }, { 0, 1, 5, 8, 0 }, { 0, 2, 5, 4, 0 }, { 1, 3, 5, 2, 1 }, { 1, 2, 9, 1, 1 }, { 1, 1, 13, 1, 1 },
+		{ 1, 1, 1, 1, 0 }, { 0, 1, 5, 8, 0 }, { 0, 2, 5, 4, 0 }, { 1, 3, 5, 2, 1 }, { 1, 2, 9, 1, 1 }, { 1,
+			1, 13, 1, 1 },
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(expect); i++) {
 		ck_assert(vmar_maps_next(root, &where, &depth, &e));
@@ -448,7 +461,7 @@ START_TEST(maps)
 }
 END_TEST
 
-/* ---- failures ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- failures -------------------------------------------------------------------------------------------- */
 static bool failed(sys_status_t status)
 {
 	ck_assert_int_eq(status, allocation_failed() ? SYS_ERR_NO_MEMORY : SYS_OK);
@@ -511,7 +524,7 @@ START_TEST(failures_change_nothing)
 }
 END_TEST
 
-/* ---- random operations against a flat model ---------------------------------------------------------------------------------------------- */
+/* ---- random operations against a flat model -------------------------------------------------------------- */
 #define PAGES  1536u                    /* of the window: parts of four leaf tables */
 #define WINDOW (P * 700)                /* its offset in the root */
 #define VMOS   3u
@@ -560,7 +573,8 @@ static void random_map(void)
 	struct vmar *r = owner(which);
 	sys_status_t status;
 	do
-		status = vmar_map(r, ALL_VMAR, perm | (over ? SYS_VM_SPECIFIC_OVERWRITE : SYS_VM_SPECIFIC), va_of(first) - r->region.base,
+		status = vmar_map(r, ALL_VMAR, perm | (over ? SYS_VM_SPECIFIC_OVERWRITE : SYS_VM_SPECIFIC),
+			va_of(first) - r->region.base,
 		                  &vmos[k]->v, ALL_VMO, page * P, n * P, NULL, &at);
 	while (status == VM_AGAIN);
 	must(status == (free || over ? SYS_OK : SYS_ERR_ALREADY_EXISTS));
@@ -624,7 +638,8 @@ static void random_touch(void)
 	u64 page = random_below(PAGES);
 	const struct cell *c = &model[page];
 	unsigned access = random_chance(50) ? SYS_ACCESS_WRITE : SYS_ACCESS_READ;
-	sys_status_t expect = !c->vmo ? SYS_ERR_NOT_FOUND : access & ~c->perm ? SYS_ERR_ACCESS_DENIED : c->page >= 512 ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
+	sys_status_t expect = !c->vmo ? SYS_ERR_NOT_FOUND : access & ~c->perm ? SYS_ERR_ACCESS_DENIED : c->page >=
+		512 ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
 
 	must(touch(va_of(page) + random_below(P), access) == expect);
 	if (expect == SYS_OK) {
@@ -706,7 +721,8 @@ START_TEST(gaps)
 	start();
 	struct vmar *r = region(root, CAN_ALL | SYS_VM_ALIGN(20), 0, 256 * P);
 	for (unsigned step = 0; step < 20000; step++) {
-		u64 n = 1 + random_below(24), a = 1ull << random_below(5), limit = random_chance(50) ? 256 : n + random_below(257 - n), lowest = 256;
+		u64 n = 1 + random_below(24), a = 1ull << random_below(5), limit = random_chance(50) ? 256 :
+			n + random_below(257 - n), lowest = 256;
 		if (random_chance(45)) {
 			u64 first = random_below(256 - n);
 			must(unmap(r, r->region.base + first * P, n * P) == SYS_OK);
@@ -716,7 +732,8 @@ START_TEST(gaps)
 		for (u64 i = 0; i + n <= limit && lowest == 256; i += a)
 			if (!memchr(taken + i, 1, n))
 				lowest = i;
-		u32 options = RW | (a > 1 ? SYS_VM_ALIGN(12 + __builtin_ctzll(a)) : 0) | (limit < 256 ? SYS_VM_OFFSET_IS_UPPER_LIMIT : 0);
+		u32 options = RW | (a > 1 ? SYS_VM_ALIGN(12 + __builtin_ctzll(a)) : 0) | (limit < 256 ?
+			SYS_VM_OFFSET_IS_UPPER_LIMIT : 0);
 		sys_status_t status = map(r, options, limit < 256 ? limit * P : 0, 0, n * P);
 		must(status == (lowest < 256 ? SYS_OK : SYS_ERR_NO_RESOURCES));
 		if (status == SYS_OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fakevmo.h: memory objects for tests of address spaces alone: an array of frames behind the two calls of the cursor. Included by the one file of a
- * test program, which then has no others. A page can be made shared (as after a snapshot) and an object can have its missing pages asked for. */
+/* fakevmo.h: memory objects for tests of address spaces alone: an array of frames behind the two calls of the
+ * cursor. Included by the one file of a test program, which then has no others. A page can be made shared (as
+ * after a snapshot) and an object can have its missing pages asked for. */
 #pragma once
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +94,8 @@ static sys_status_t fake_own(struct fake *f, u64 page)
 	return SYS_OK;
 }
 
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w, struct page_ref *out)
+sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
+                            struct page_ref *out)
 {
 	struct fake *f = fake_of(v);
 	sys_status_t status = SYS_OK;
