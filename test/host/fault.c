@@ -284,6 +284,31 @@ START_TEST(closing_in_steps)
 }
 END_TEST
 
+/* While pages are being taken away somebody writes to one that is shared: it is copied, but may not be entered yet;
+ * and the old page must not stay entered, since it may go with the other one that has it. */
+START_TEST(write_while_closing)
+{
+	start(4000);
+	struct vmo *v = object(account, 1600);
+	vaddr_t at = map(v, RW | SYS_VM_ALIGN(21), 0, 1600), va = at + 1500 * P;
+	eq(store(space, va, 1), SYS_OK);
+	eq(fault(at, SYS_ACCESS_READ), SYS_OK);
+	eq(fault(at + 600 * P, SYS_ACCESS_READ), SYS_OK);
+	struct vmo *child = snapshot(v, 1600);
+	ck_assert(!mapping_unmap_step(v, 0, 1600));
+	ck_assert_uint_eq(entry(va), PT_READ);
+	eq(vm_fault(space, va, SYS_ACCESS_WRITE, 9, &wait_here), VM_AGAIN);
+	ck_assert_uint_eq(entry(va), 0);
+	mapping_check(v);
+	drop(&child->object);
+	eq(store(space, va, 2), SYS_OK);
+	ck_assert_uint_eq(v->closing.end, 0);
+	vmo_check(v);
+	drop(&v->object);
+	end();
+}
+END_TEST
+
 /* ---- tables ---------------------------------------------------------------------------------------------- */
 START_TEST(tables_are_given_back)
 {
@@ -693,6 +718,7 @@ Suite *test_suite(void)
 	add_test(s, neighbours);
 	add_test(s, replaced_pages_show_everywhere);
 	add_test(s, closing_in_steps);
+	add_test(s, write_while_closing);
 	add_test(s, tables_are_given_back);
 	add_test(s, tables_are_used_again);
 	add_test(s, copy_refusals);
