@@ -56,14 +56,10 @@ static sys_status_t fill_page(struct vmo *v, u64 page, unsigned retries, struct 
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
-	if (unlikely(!at->slot)) {
-		tree_slot_t *slot;
-		status = tree_edit(&v->tree, page, retries > TREE_LEVELS, &slot);
-		if (status != SYS_OK) {
-			tree_uncharge(&v->tree, 1);
-			return status;
-		}
-		tree_locate(&v->tree, page, at);
+	status = tree_edit_at(&v->tree, page, retries > TREE_LEVELS, at);
+	if (status != SYS_OK) {
+		tree_uncharge(&v->tree, 1);
+		return status;
 	}
 	/* COMMIT */
 	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true, true };

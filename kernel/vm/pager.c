@@ -111,21 +111,20 @@ static sys_status_t give_up(struct vmo *aux, u64 page)
 	return SYS_OK;
 }
 
-static sys_status_t supply_zero(struct vmo *v, u64 page)
+static sys_status_t supply_zero(struct vmo *v, u64 page, struct tree_place *to)
 {
-	tree_slot_t *slot;
-	sys_status_t status = tree_edit(&v->tree, page, true, &slot);
+	sys_status_t status = tree_edit_at(&v->tree, page, true, to);
 	if (status == SYS_OK)
-		tree_fill(&v->tree, page, slot, TREE_ZERO);
+		tree_fill_at(&v->tree, page, to, TREE_ZERO);
 	return status;
 }
 
-static sys_status_t supply_move(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, paddr_t frame)
+static sys_status_t supply_move(struct vmo *v, u64 page, struct tree_place *to, struct vmo *aux, u64 aux_page,
+                                struct tree_place *from)
 {
-	tree_slot_t *slot;
-	if (hide(aux, aux_page, frame) != SYS_OK)
+	if (hide(aux, aux_page, tree_frame(*from->slot)) != SYS_OK)
 		return VM_AGAIN;
-	sys_status_t status = tree_edit(&v->tree, page, true, &slot);
+	sys_status_t status = tree_edit_at(&v->tree, page, true, to);
 	if (status != SYS_OK)
 		return status;
 	status = tree_move_charge(&aux->tree, &v->tree, 1);
@@ -134,19 +133,16 @@ static sys_status_t supply_move(struct vmo *v, u64 page, struct vmo *aux, u64 au
 		return status;
 	}
 	/* COMMIT */
-	paddr_t taken = tree_take(&aux->tree, aux_page);
-	ASSERT(taken == frame);
-	tree_fill(&v->tree, page, slot, frame | TREE_PAGE);
+	tree_fill_at(&v->tree, page, to, tree_take_at(&aux->tree, aux_page, from) | TREE_PAGE);
 	return SYS_OK;
 }
 
-static sys_status_t supply_copy(struct vmo *v, u64 page, paddr_t shared)
+static sys_status_t supply_copy(struct vmo *v, u64 page, struct tree_place *to, paddr_t shared)
 {
-	tree_slot_t *slot;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
-	status = tree_edit(&v->tree, page, true, &slot);
+	status = tree_edit_at(&v->tree, page, true, to);
 	if (status != SYS_OK) {
 		tree_uncharge(&v->tree, 1);
 		return status;
@@ -154,29 +150,41 @@ static sys_status_t supply_copy(struct vmo *v, u64 page, paddr_t shared)
 	/* COMMIT */
 	paddr_t copy = frame_alloc(FRAME_PAGE);
 	memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
-	tree_fill(&v->tree, page, slot, copy | TREE_PAGE);
+	tree_fill_at(&v->tree, page, to, copy | TREE_PAGE);
 	return SYS_OK;
+}
+
+/* What aux has at its page becomes v's, which has nothing there. *moved: aux has it no more. */
+static sys_status_t supply_missing(struct vmo *v, u64 page, struct tree_place *to, struct vmo *aux, u64 aux_page,
+                                   bool *moved)
+{
+	struct tree_place from;
+	sys_status_t status;
+	tree_slot_t slot = tree_locate(&aux->tree, aux_page, &from);
+	*moved = tree_tag(slot) == TREE_PAGE && from.own;
+	if (tree_tag(slot) != TREE_PAGE)
+		status = supply_zero(v, page, to);
+	else if (*moved)
+		status = supply_move(v, page, to, aux, aux_page, &from);
+	else
+		status = supply_copy(v, page, to, tree_frame(slot));
+	counters.pages_supplied += status == SYS_OK;
+	return status;
 }
 
 /* One page, from nothing to answered. */
 static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
 {
-	bool own;
-	sys_status_t status = SYS_OK;
-	if (page < v->source->limit && tree_lookup(&v->tree, page) == TREE_EMPTY) {
-		tree_slot_t from = tree_find(&aux->tree, aux_page, &own);
-		if (tree_tag(from) != TREE_PAGE)
-			status = supply_zero(v, page);
-		else if (own)
-			status = supply_move(v, page, aux, aux_page, tree_frame(from));
-		else
-			status = supply_copy(v, page, tree_frame(from));
+	struct tree_place to;
+	bool moved = false;
+	sys_status_t status;
+	if (page < v->source->limit && tree_locate(&v->tree, page, &to) == TREE_EMPTY) {
+		status = supply_missing(v, page, &to, aux, aux_page, &moved);
 		if (status != SYS_OK)
 			return status;
 		*fresh += PAGE_SIZE_;
-		counters.pages_supplied++;
 	}
-	status = give_up(aux, aux_page);
+	status = moved ? SYS_OK : give_up(aux, aux_page);
 	if (status != SYS_OK)
 		return status;
 	return source_answer_step(v->source, page) ? SYS_OK : VM_AGAIN;

@@ -169,6 +169,7 @@ void tree_init(struct tree *t, struct account *account)
 tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
 {
 	tree_slot_t *slot;
+	bool own = true;
 	at->own = true;
 	at->slot = NULL;
 	if (t->inlined) {
@@ -183,18 +184,19 @@ tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
 			return TREE_EMPTY;
 		for (at->path.top = level;; level--) {
 			at->path.node[level] = node;
-			at->own &= frame_of(node)->refs == 1;
+			own &= frame_of(node)->refs == 1;
 			slot = &node_slots(node)[slot_number(index, level)];
 			if (tree_tag(*slot) != TREE_NODE)
 				break;
 			node = tree_frame(*slot);
 		}
 		at->path.low = level;
-		if (at->own && level == 0)
+		if (own && level == 0)
 			at->slot = slot;
 	}
 	if (tree_tag(*slot) == TREE_PAGE)
-		at->own &= frame_of(tree_frame(*slot))->refs == 1;
+		own &= frame_of(tree_frame(*slot))->refs == 1;
+	at->own = own;
 	return *slot;
 }
 
@@ -381,6 +383,15 @@ sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **
 	return SYS_OK;
 }
 
+sys_status_t tree_edit_at_slow(struct tree *t, u64 page, bool whole_path, struct tree_place *at)
+{
+	tree_slot_t *slot;
+	sys_status_t status = tree_edit(t, page, whole_path, &slot);
+	if (status == SYS_OK)
+		tree_locate(t, page, at);
+	return status;
+}
+
 void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content)
 {
 	bool is_page = tree_tag(content) == TREE_PAGE, was_empty = *at->slot == TREE_EMPTY;
@@ -411,22 +422,15 @@ void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy)
 	*slot = copy | TREE_PAGE;
 }
 
-paddr_t tree_take(struct tree *t, u64 page)
+paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at)
 {
-	bool own;
-	tree_slot_t slot = tree_find(t, page, &own);
-	if (tree_tag(slot) != TREE_PAGE || !own)
-		return 0;
-	if (t->inlined) {
-		t->slot[page] = TREE_EMPTY;
-		return tree_frame(slot);
-	}
-	struct tree_path p;
-	u64 index = tree_index(t, page);
-	path_find(t, index, &p);
-	node_slots(p.node[0])[slot_number(index, 0)] = TREE_EMPTY;
-	frame_of(p.node[0])->state--;
-	path_count(&p, 0, -1, 0);
-	path_prune(t, &p, index);
-	return tree_frame(slot);
+	paddr_t frame = tree_frame(*at->slot);
+	DEBUG_ASSERT(at->own && tree_tag(*at->slot) == TREE_PAGE);
+	*at->slot = TREE_EMPTY;
+	if (t->inlined)
+		return frame;
+	frame_of(at->path.node[0])->state--;
+	path_count(&at->path, 0, -1, 0);
+	path_prune(t, &at->path, tree_index(t, page));
+	return frame;
 }

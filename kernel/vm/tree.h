@@ -69,14 +69,19 @@ sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **
 /* Puts a page (charged already as one frame by the caller through tree_charge) or marker into the slot that tree_edit
  * returned, which is EMPTY or ZERO; counts along the path. */
 void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content);
-/* The same into at->slot, which tree_locate() gave and is not NULL; the tree has not changed since. */
+/* tree_edit for a place that tree_locate() gave: with SYS_OK, at->slot is there. Most often it was. */
+sys_status_t tree_edit_at_slow(struct tree *t, u64 page, bool whole_path, struct tree_place *at);
+static inline sys_status_t tree_edit_at(struct tree *t, u64 page, bool whole_path, struct tree_place *at)
+{
+	return likely(at->slot != NULL) ? SYS_OK : tree_edit_at_slow(t, page, whole_path, at);
+}
+/* tree_fill into at->slot, which is not NULL; the tree has not changed since at was found. */
 void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);
-/* Takes the page out of the tree without freeing it (supply moves it). Its charge stays: the caller moves or drops it.
- * Nodes that became empty go, with their charge. 0: there is no page, or it is not the tree's own (shared): nothing
- * changed. */
-paddr_t tree_take(struct tree *t, u64 page);
+/* Takes the page at a place that is the tree's own (at->own) out of the tree without freeing it (supply moves it). Its
+ * charge stays: the caller moves or drops it. Nodes that became empty go, with their charge. */
+paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at);
 /* Frees the nodes on the way to `page` that hold nothing. The path is the tree's own. */
 void tree_prune(struct tree *t, u64 page);
 

@@ -136,9 +136,10 @@ static sys_status_t snapshot(struct model *dst, struct model *src, u64 page, u64
 
 static void take(struct model *m, u64 page)
 {
-	paddr_t frame = tree_take(&m->tree, page);
-	if (!frame)
+	struct tree_place at;
+	if (tree_tag(tree_locate(&m->tree, page, &at)) != TREE_PAGE || !at.own)
 		return;
+	paddr_t frame = tree_take_at(&m->tree, page, &at);
 	ck_assert_uint_eq(value_at(frame), find(m, page)->value);
 	frame_free(frame);
 	tree_uncharge(&m->tree, 1);
