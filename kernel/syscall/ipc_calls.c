@@ -55,8 +55,11 @@ int call_ipc_reply(struct call *c)
 /* The reply, then a receive: once the reply is out, the call becomes its own second half, and as that it waits or is made again. */
 int call_ipc_reply_recv(struct call *c)
 {
-	int status = ipc_reply(c->t, call_object(c, 0), c->r->rsi);
+	int status;
 
+	if (header_accept(c->r->r9) > SYS_MSG_CAPS)
+		return SYS_ERR_INVALID_ARGS;
+	status = ipc_reply(c->t, call_object(c, 0), c->r->rsi);
 	if (status != SYS_OK)
 		return status;
 	c->r->rax = NR_ipc_recv_rest;

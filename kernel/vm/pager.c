@@ -223,7 +223,7 @@ static bool may_fail_with(i64 code)
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data)
 {
 	if (op < SYS_PAGER_OP_FAIL || op > SYS_PAGER_OP_WRITEBACK_END)
-		return SYS_ERR_INVALID_ARGS;
+		return SYS_ERR_NOT_SUPPORTED;
 	if (op == SYS_PAGER_OP_FAIL && !may_fail_with(data))
 		return SYS_ERR_INVALID_ARGS;
 	sys_status_t status = check_root(p, v, offset, len);

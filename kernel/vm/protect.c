@@ -11,6 +11,7 @@
 #include "mem/slab.h"
 #include "vm/space.h"
 
+#define PROTECT_AHEAD 128u              /* ranges that are checked before the first is changed */
 #define PERM_WX (SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
 
 static struct range_change *change_at(const struct mapping *m, vaddr_t va)
@@ -112,29 +113,53 @@ sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 per
 	return status;
 }
 
+/* Whether the range of one permission at va may be given this one. *m: its mapping; *until: how far that holds. */
+static sys_status_t protect_allowed(struct vmar *r, sys_rights_t rights, u32 perm, vaddr_t va, struct mapping **m,
+                                    vaddr_t *until)
+{
+	*m = vmar_find(r, va);
+	if (!*m)
+		return SYS_ERR_NOT_FOUND;
+	u32 now = mapping_perm(*m, va, until);
+	if (perm & ~(*m)->ceiling)
+		return SYS_ERR_ACCESS_DENIED;
+	if ((*m)->region.parent != r && perm & ~now)
+		return SYS_ERR_ACCESS_DENIED;
+	if ((perm & PERM_WX) == PERM_WX && (!(*m)->region.parent->wx || !(rights & SYS_RIGHT_WX)))
+		return SYS_ERR_ACCESS_DENIED;
+	return SYS_OK;
+}
+
+/* Looks ahead, so that what is refused has changed nothing; a bounded number of ranges, those beyond are found out on the way. */
+static sys_status_t protect_check(struct vmar *r, sys_rights_t rights, u32 perm, vaddr_t va, vaddr_t hi)
+{
+	struct mapping *m;
+
+	for (unsigned i = 0; i < PROTECT_AHEAD && va < hi; i++) {
+		sys_status_t status = protect_allowed(r, rights, perm, va, &m, &va);
+		if (status != SYS_OK)
+			return status;
+	}
+	return SYS_OK;
+}
+
 /* The next range of one permission, from va on, as far as `hi`. *reached: how far it got. */
 static sys_status_t protect_next(struct vmar *r, sys_rights_t rights, u32 perm, vaddr_t va, vaddr_t hi,
                                  vaddr_t *reached)
 {
-	struct mapping *m = vmar_find(r, va);
+	struct mapping *m;
 	vaddr_t until;
+	sys_status_t status = protect_allowed(r, rights, perm, va, &m, &until);
 
 	*reached = va;
-	if (!m)
-		return SYS_ERR_NOT_FOUND;
-	if (object_dying(&m->vmo->object)) {            /* it goes: help, and look again */
+	if (m && object_dying(&m->vmo->object)) {       /* it goes: help, and look again */
 		mapping_end(m);
 		return SYS_OK;
 	}
-	u32 now = mapping_perm(m, va, &until);
-	if (perm & ~m->ceiling)
-		return SYS_ERR_ACCESS_DENIED;
-	if (m->region.parent != r && perm & ~now)
-		return SYS_ERR_ACCESS_DENIED;
-	if ((perm & PERM_WX) == PERM_WX && (!m->region.parent->wx || !(rights & SYS_RIGHT_WX)))
-		return SYS_ERR_ACCESS_DENIED;
+	if (status != SYS_OK)
+		return status;
 	until = MIN(until, hi);
-	sys_status_t status = mapping_protect(m, va, &until, perm);
+	status = mapping_protect(m, va, &until, perm);
 	if (status == SYS_OK)
 		*reached = until;
 	return status;
@@ -154,13 +179,14 @@ sys_status_t vmar_protect(struct vmar *r, sys_rights_t rights, u32 options, vadd
 		return SYS_ERR_INVALID_ARGS;
 	if (options & ~rights & MAPPING_PERMS)
 		return SYS_ERR_ACCESS_DENIED;
-	while (addr + *done < hi) {
-		sys_status_t status = protect_next(r, rights, options, addr + *done, hi, &reached);
+	sys_status_t status = protect_check(r, rights, options, addr, hi);
+	while (status == SYS_OK && addr + *done < hi) {
+		status = protect_next(r, rights, options, addr + *done, hi, &reached);
 		if (status != SYS_OK)
-			return status;
+			break;
 		*done = reached - addr;
 		if (reached < hi && arch_preempt_poll())
 			return VM_AGAIN;
 	}
-	return SYS_OK;
+	return status;
 }

@@ -58,7 +58,7 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
  * pager's own root), OUT_OF_RANGE, NOT_SUPPORTED (aux has a source), BAD_STATE (detached), NO_MEMORY. */
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
                           u64 *done, u64 *fresh);
-/* FAIL; other ops NOT_SUPPORTED until their issue, unknown INVALID_ARGS. VM_AGAIN: some waiters are woken, make the
+/* FAIL; other ops NOT_SUPPORTED until their issue, unknown too. VM_AGAIN: some waiters are woken, make the
  * same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
 /* Takes the next request off the queue: it is DELIVERED now. False: none. */
