@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* bench.c: what the operations that everything rests on cost, in executed instructions: under instruction counting the time
- * stamp counter advances one per instruction, so an operation is what lies between two readings less what two readings cost.
- * Uses public libsys only. The rows and what they mean are those of test/bench/peers.txt; a line is
+/* bench.c: what the operations that everything rests on cost, in executed instructions: under instruction counting the
+ * time stamp counter advances one per instruction, so an operation is what lies between two readings less what two
+ * readings cost. Uses public libsys only. The rows and what they mean are those of test/bench/peers.txt; a line is
  *
  *     bench ID MEDIAN MINIMUM ROUNDS
  *
- * Where a row says `other`, the other side is a process of its own: this program again, with the name of a part as argument. */
+ * Where a row says `other`, the other side is a process of its own: this program again, with the name of a part as
+ * argument. */
 #include <libsys/libsys.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,8 @@ static sys_cap_t find(const char *name)
 	exit(EXIT_FAILURE);
 }
 
-static void start_side(const char *self, const char *part, const sys_startup_item_t *given, size_t count, sys_process_t *process)
+static void start_side(
+	const char *self, const char *part, const sys_startup_item_t *given, size_t count, sys_process_t *process)
 {
 	char *const argv[] = {(char *)(uintptr_t)self, (char *)(uintptr_t)part};
 	sys_thread_info_t own;
@@ -98,8 +100,15 @@ static void start_side(const char *self, const char *part, const sys_startup_ite
 	MUST(sys_vmo_replace_as_executable(elf, SYS_CAP_RESOURCE, &elf));
 	MUST(sys_thread_info(SYS_CAP_THREAD, &own));
 	sys_spawn_args_t args = {
-		.elf = elf, .ut = SYS_CAP_UNTYPED, .account = SIDE_ACCOUNT, .argc = 2, .argv = argv, .items = count, .item = given,
-		.console = SYS_CAP_CONSOLE, .priority = own.priority,
+		.elf = elf,
+		.ut = SYS_CAP_UNTYPED,
+		.account = SIDE_ACCOUNT,
+		.argc = 2,
+		.argv = argv,
+		.items = count,
+		.item = given,
+		.console = SYS_CAP_CONSOLE,
+		.priority = own.priority,
 	};
 	MUST(sys_spawn(&args, process));
 	MUST(sys_cap_delete(elf));
@@ -188,8 +197,8 @@ static sys_vaddr_t map(sys_cap_t vmo, uint64_t size)
 	return at;
 }
 
-/* First writes to anonymous pages, one after the other; then, after a snapshot, the copies: all below one leaf, which the first
- * (uncounted) one has copied. */
+/* First writes to anonymous pages, one after the other; then, after a snapshot, the copies: all below one leaf, which
+ * the first (uncounted) one has copied. */
 static void bench_faults(void)
 {
 	const uint64_t size = (WARM + ROUNDS) * PAGE;

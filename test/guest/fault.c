@@ -324,7 +324,7 @@ static int64_t raw_call(uint64_t number)
 
 TEST("a call that does not exist is BAD_SYSCALL")
 {
-	static const uint64_t numbers[] = {28, 63, 126, 127, 128, 1000, 0x7fffffff, 1ull << 32, UINT64_MAX};
+	static const uint64_t numbers[] = {29, 63, 126, 127, 128, 1000, 0x7fffffff, 1ull << 32, UINT64_MAX};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		EQ(raw_call(numbers[i]), SYS_ERR_BAD_SYSCALL);

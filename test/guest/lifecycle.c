@@ -367,6 +367,7 @@ TEST("the owner of a request dies: who joined it asks for itself, or gets what w
 		}
 		supply(5);
 		EQ(until_exited(joiner), 105);
+		helper_drop(1);
 		unmap((void *)at, PAGES * PAGE);
 	}
 }
@@ -450,6 +451,7 @@ static void pager_dies(enum death death, bool delivered)
 	OKAY(sys_cap_delete(backed));
 	OKAY(sys_cap_revoke(of_pager));
 	EQ(used(of_pager), 0);
+	helper_drop(3);
 }
 
 TEST("a pager dies: its capability is deleted")
@@ -601,4 +603,76 @@ TEST("a busy process is ended at a hundred different moments")
 		CHECK(thread_info(process.thread).state != SYS_THREAD_EXITED);
 		END();
 	}
+}
+
+/* ---- ends while interrupts come all the time, and the processor is never idle ---- */
+
+struct ticker { sys_cap_t ntfn; uint32_t priority; volatile bool stop; };
+
+/* Above everybody, a deadline every 40 microseconds: whatever the kernel does in steps is interrupted in most of them. */
+static int64_t ticks(void *arg)
+{
+	struct ticker *ticker = arg;
+	uint64_t bits;
+
+	while (!ticker->stop)
+		sys_notification_wait(ticker->ntfn, &bits, sys_clock_get() + 40000);
+	return sys_thread_set_priority(SYS_CAP_THREAD, ticker->priority);
+}
+
+static sys_cap_t ticker_start(struct ticker *ticker)
+{
+	*ticker = (struct ticker){new_notification(), own_priority(), false};
+	sys_cap_t thread = helper_prepare(ticks, ticker, SYS_CAP_NULL, ticker->priority);
+	OKAY(sys_thread_set_priority(SYS_CAP_THREAD, ticker->priority - 1));
+	helper_go(thread);
+	return thread;
+}
+
+static void ticker_stop(struct ticker *ticker, sys_cap_t thread)
+{
+	ticker->stop = true;
+	OKAY(sys_notification_signal(ticker->ntfn, 1));
+	EQ(until_exited(thread), SYS_OK);
+}
+
+static int64_t receives_from(void *arg)
+{
+	static sys_msg_t msg;
+	return sys_ipc_recv((sys_cap_t)arg, SYS_CAP_NULL, &msg, NULL, SYS_TIME_INFINITE);
+}
+
+TEST("an endpoint ends under interrupts: who waits on it is told at once, although nobody is idle")
+{
+	enum { WAITERS = 8 };
+	struct ticker ticker;
+	sys_cap_t thread = ticker_start(&ticker), waiter[WAITERS];
+
+	for (int round = 0; round < 80; round++) {
+		sys_cap_t dying = new_endpoint();
+		for (int i = 0; i < WAITERS; i++) {
+			waiter[i] = helper_start(receives_from, (void *)dying);
+			until_waiting(waiter[i]);
+		}
+		OKAY(sys_cap_delete(dying));
+		for (int i = WAITERS; i-- > 0;)
+			EQ(until_exited(waiter[i]), SYS_ERR_PEER_CLOSED);
+		for (int i = 0; i < WAITERS; i++)
+			OKAY(sys_cap_delete(waiter[i]));
+		helper_drop(WAITERS);
+	}
+	ticker_stop(&ticker, thread);
+}
+
+TEST("pagers die under interrupts, in each way")
+{
+	struct ticker ticker;
+	sys_cap_t thread = ticker_start(&ticker);
+
+	for (int round = 0; round < 15; round++) {
+		pager_dies(CAPABILITY, round % 2);
+		pager_dies(ENDPOINT, round % 2);
+		pager_dies(ACCOUNT, round % 2);
+	}
+	ticker_stop(&ticker, thread);
 }

@@ -349,12 +349,13 @@ TEST("round robin: spinning equals share the processor")
 	for (int i = 0; i < SPINNERS; i++)
 		thread[i] = helper_start(spins, (void *)&counter[i]);
 	sleep_for(300 * MILLISECOND);
-	uint64_t least = UINT64_MAX, most = 0;
+	sys_time_t least = INT64_MAX, most = 0;
 	for (int i = 0; i < SPINNERS; i++) {
 		OKAY(sys_thread_suspend(thread[i]));
-		least = counter[i] < least ? counter[i] : least;
-		most = counter[i] > most ? counter[i] : most;
-		CHECK(thread_info(thread[i]).switches >= 2);
+		sys_thread_info_t info = thread_info(thread[i]);
+		CHECK(info.switches >= 2 && counter[i] > 0);
+		least = info.cpu_time < least ? info.cpu_time : least;
+		most = info.cpu_time > most ? info.cpu_time : most;
 	}
 	CHECK(least > 0 && most < 4 * least);
 }

@@ -223,7 +223,7 @@ static void bad_state(int index)
 	prepare_makers();
 	sys_cap_t thread = helper_prepare(watch, &watcher, SYS_CAP_NULL, priority);
 	OKAY(sys_thread_set_priority(SYS_CAP_THREAD, priority - 1));
-	for (int round = 0; round < 3 && !watcher.seen; round++) {
+	for (int round = 0; round < 20 && !watcher.seen; round++) {
 		OKAY(sys_endpoint_create(small, &first));
 		while (sys_cap_copy(first, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, &copy) == SYS_OK)
 			;

@@ -192,14 +192,14 @@ TEST("vmar_map:BAD_STATE vmar_allocate:BAD_STATE vmar_unmap:BAD_STATE vmar_prote
      "vmar_maps:BAD_STATE vmar_unmap:OK takes a region that is wholly inside (UNMAP-06)")
 {
 	sys_cap_t vmo = numbered(2, 5), inner, innermost, out;
-	sys_vaddr_t at, inner_at;
+	sys_vaddr_t at, dead_at[2];
 	sys_vmar_info_t info;
 	sys_maps_t maps;
 	size_t actual, available;
 
 	region_begin();
-	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 4 * PAGE, 8 * PAGE, &inner, &inner_at));
-	OKAY(sys_vmar_allocate(inner, CAN_ALL, 0, 4 * PAGE, &innermost, &at));
+	OKAY(sys_vmar_allocate(region, CAN_ALL | SYS_VM_SPECIFIC, 4 * PAGE, 8 * PAGE, &inner, &dead_at[0]));
+	OKAY(sys_vmar_allocate(inner, CAN_ALL, 0, 4 * PAGE, &innermost, &dead_at[1]));
 	OKAY(sys_vmar_map(innermost, RW, 0, vmo, 0, PAGE, &at));
 	OKAY(sys_vmar_unmap(region, base + 3 * PAGE, 10 * PAGE));
 	FAULTS(READ, SYS_ERR_NOT_FOUND, (void *)at);
@@ -208,8 +208,8 @@ TEST("vmar_map:BAD_STATE vmar_allocate:BAD_STATE vmar_unmap:BAD_STATE vmar_prote
 	for (int i = 0; i < 2; i++) {
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_map(dead[i], RW, 0, vmo, 0, PAGE, &at));
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_allocate(dead[i], 0, 0, PAGE, &out, &at));
-		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_unmap(dead[i], inner_at, PAGE));
-		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_protect(dead[i], SYS_VM_PERM_READ, inner_at, PAGE));
+		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_unmap(dead[i], dead_at[i], PAGE));
+		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_protect(dead[i], SYS_VM_PERM_READ, dead_at[i], PAGE));
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_info(dead[i], &info));
 		REFUSED(SYS_ERR_BAD_STATE, sys_vmar_maps(dead[i], &maps, 1, &actual, &available));
 	}

@@ -27,7 +27,7 @@
 #define KERNEL_HALF 0xffff800000000000ull
 #define SECOND 1000000000ll
 #define MILLISECOND 1000000ll
-#define LIMIT (20 * SECOND)     /* longer than anything takes, on a busy machine too: only a hang meets it */
+#define LIMIT (5 * SECOND)      /* longer than anything takes, on a busy machine too: only a hang meets it */
 #define ACCOUNT_BYTES (16ull << 20)
 
 /* ---- registration ---- */

@@ -29,13 +29,19 @@ void helper_reset(void)
 	next_stack = 0;
 }
 
+void helper_drop(unsigned count)
+{
+	next_stack -= count;
+}
+
 static sys_cap_t prepare(sys_cap_t cspace, helper_fn fn, void *arg, sys_cap_t fault_ep)
 {
 	sys_cap_t thread;
 
+	CHECK(next_stack < HELPERS);
 	prepared.fn = fn;
 	prepared.arg = arg;
-	prepared.top = stacks[next_stack++ % HELPERS] + HELPER_STACK;
+	prepared.top = stacks[next_stack++] + HELPER_STACK;
 	OKAY(sys_thread_create(ut, cspace, SYS_CAP_VMAR, fault_ep, &thread));
 	return thread;
 }
@@ -166,7 +172,7 @@ struct fault fault_run(helper_fn fn, void *arg)
 	OKAY(sys_cap_delete(badged));
 	OKAY(sys_cap_delete(reply));
 	OKAY(sys_cap_delete(ep));
-	next_stack--;
+	helper_drop(1);
 	return fault;
 }
 

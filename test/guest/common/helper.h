@@ -15,6 +15,7 @@ sys_cap_t helper_start_in(sys_cap_t cspace, helper_fn fn, void *arg);      /* wi
 sys_cap_t helper_prepare(helper_fn fn, void *arg, sys_cap_t fault_ep, uint32_t priority); /* created, not started */
 void helper_go(sys_cap_t thread);                               /* starts what was prepared last */
 void helper_entry(void);                                /* the first instructions of a thread: rdi(rsi), then exit */
+void helper_drop(unsigned count);                        /* the stacks of the last ones started are free: they ended */
 void helper_reset(void);                                        /* all stacks are free again */
 
 sys_thread_info_t thread_info(sys_cap_t thread);
