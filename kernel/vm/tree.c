@@ -405,6 +405,26 @@ void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_sl
 	path_count(&at->path, 0, is_page, 0);
 }
 
+u64 tree_row(const struct tree *t, u64 page)
+{
+	return t->inlined ? TREE_INLINE - page : TREE_FANOUT - slot_number(tree_index(t, page), 0);
+}
+
+void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages)
+{
+	u64 index = tree_index(t, page);
+	DEBUG_ASSERT(pages <= tree_row(t, page));
+	for (u64 i = 0; i < pages; i++, first += PAGE_SIZE_) {
+		DEBUG_ASSERT(at->slot[i] == TREE_EMPTY);
+		at->slot[i] = first | TREE_PAGE;
+		frame_of(first)->page.index = index + i;
+	}
+	if (t->inlined)
+		return;
+	frame_of(at->path.node[0])->state += (u16)pages;
+	path_count(&at->path, 0, (i64)pages, 0);
+}
+
 void tree_fill(struct tree *t, u64 page, tree_slot_t *slot, tree_slot_t content)
 {
 	struct tree_place at = { .slot = slot };

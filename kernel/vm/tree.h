@@ -77,6 +77,11 @@ static inline sys_status_t tree_edit_at(struct tree *t, u64 page, bool whole_pat
 }
 /* tree_fill into at->slot, which is not NULL; the tree has not changed since at was found. */
 void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content);
+/* How many slots stand in one row from the page's own on: up to its node's end, or the header's. */
+u64 tree_row(const struct tree *t, u64 page);
+/* tree_fill_at for pages of neighbouring frames, from `first` on: into at->slot and those behind it, at most tree_row(),
+ * all EMPTY. */
+void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);
 /* Takes the page at a place that is the tree's own (at->own) out of the tree without freeing it (supply moves it). Its

@@ -70,20 +70,33 @@ static void clear_behind(paddr_t page, u64 size)
 	memset((u8 *)phys_to_virt(page) + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
 }
 
-static sys_status_t take_module_page(struct vmo *v, u64 page, paddr_t frame)
+/* Puts a module's pages, charged already, into v from *page on, as many as stand in one row; *page: the next one. */
+static sys_status_t take_module_row(struct vmo *v, paddr_t base, u64 *page)
 {
-	tree_slot_t *slot;
-	sys_status_t status = tree_charge(&v->tree, 1);
+	struct tree_place at;
+	paddr_t first = base + *page * PAGE_SIZE_;
+	tree_locate(&v->tree, *page, &at);
+	sys_status_t status = tree_edit_at(&v->tree, *page, true, &at);
 	if (status != SYS_OK)
 		return status;
-	status = tree_edit(&v->tree, page, true, &slot);
-	if (status != SYS_OK) {
-		tree_uncharge(&v->tree, 1);
-		return status;
-	}
-	frame_take_module(frame);
-	tree_fill(&v->tree, page, slot, frame | TREE_PAGE);
+	u64 pages = MIN(tree_row(&v->tree, *page), pages_of(v) - *page);
+	for (u64 i = 0; i < pages; i++)
+		frame_take_module(first + i * PAGE_SIZE_);
+	tree_fill_row(&v->tree, *page, &at, first, pages);
+	*page += pages;
 	return SYS_OK;
+}
+
+static sys_status_t take_module(struct vmo *v, paddr_t base)
+{
+	u64 page = 0;
+	sys_status_t status = tree_charge(&v->tree, pages_of(v));
+	if (status != SYS_OK)
+		return status;
+	while (status == SYS_OK && page < pages_of(v))
+		status = take_module_row(v, base, &page);
+	tree_uncharge(&v->tree, pages_of(v) - page);
+	return status;
 }
 
 sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out)
@@ -91,8 +104,7 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 	sys_status_t status = vmo_make(a, size, 0, 0, out);
 	if (status != SYS_OK)
 		return status;
-	for (u64 page = 0; status == SYS_OK && page < pages_of(*out); page++)
-		status = take_module_page(*out, page, base + page * PAGE_SIZE_);
+	status = take_module(*out, base);
 	if (status != SYS_OK)
 		object_end(&(*out)->object);
 	else if (!page_aligned(size))           /* the loader leaves anything behind a module's last byte */

@@ -503,20 +503,25 @@ END_TEST
 
 /* A boot module's frames become an object's pages; what the loader left behind its last byte is cleared; it is content
  * like any other. */
-START_TEST(boot_module)
+static void start_with_module(struct boot_info *boot, u64 size)
+{
+	host_machine_init(FRAMES);
+	host_boot_info(boot);
+	boot->module[0] = (struct boot_module){ .base = HOST_RAM_BASE + 64 * PAGE_SIZE_, .size = size };
+	boot->modules = 1;
+	frame_init(boot);
+	account_init();
+	vmo_boot();
+	memset(phys_to_virt(boot->module[0].base), 0x5a, page_up(size));
+}
+
+static void use_module(u64 pages)
 {
 	struct boot_info boot;
 	struct vmo *v, *child;
 	struct page_ref ref;
-	const u64 size = 20 * PAGE_SIZE_ + 100;
-	host_machine_init(FRAMES);
-	host_boot_info(&boot);
-	boot.module[0] = (struct boot_module){ .base = HOST_RAM_BASE + 64 * PAGE_SIZE_, .size = size };
-	boot.modules = 1;
-	frame_init(&boot);
-	account_init();
-	vmo_boot();
-	memset(phys_to_virt(boot.module[0].base), 0x5a, 21 * PAGE_SIZE_);
+	const u64 size = pages * PAGE_SIZE_ + 100;
+	start_with_module(&boot, size);
 	u64 used = account_root()->used;
 	must_ok(vmo_create_module(account_root(), boot.module[0].base, size, &v));
 	object_cap(&v->object);
@@ -524,8 +529,10 @@ START_TEST(boot_module)
 	account_check_all();
 	ck_assert_uint_eq(frame_count_modules(), 0);
 	ck_assert_uint_eq(v->stream_size, size);
-	ck_assert_int_eq(require(v, 20, false, &ref), SYS_OK);
-	ck_assert_uint_eq(ref.frame, boot.module[0].base + 20 * PAGE_SIZE_);
+	for (u64 page = 0; page <= pages; page++) {
+		ck_assert_int_eq(require(v, page, false, &ref), SYS_OK);
+		ck_assert_uint_eq(ref.frame, boot.module[0].base + page * PAGE_SIZE_);
+	}
 	for (unsigned i = 0; i < PAGE_SIZE_; i++)
 		must(((u8 *)phys_to_virt(ref.frame))[i] == (i < 100 ? 0x5a : 0));
 	must_ok(vmo_create_child(v, account_root(), SYS_VMO_CHILD_SNAPSHOT, PAGE_SIZE_, PAGE_SIZE_, &child));
@@ -538,6 +545,40 @@ START_TEST(boot_module)
 	ck_assert_uint_eq(account_root()->used, used);
 	account_check_all();
 	frame_check();
+}
+
+/* One in the header, one in a node, one that just fills it, one in several. */
+START_TEST(boot_module)
+{
+	use_module(3);
+	use_module(20);
+	use_module(511);
+	use_module(1300);
+}
+END_TEST
+
+/* Whichever charge is refused, nothing stays charged. */
+START_TEST(boot_module_without_memory)
+{
+	struct boot_info boot;
+	struct vmo *v;
+	sys_status_t status = SYS_ERR_NO_MEMORY;
+	unsigned refused = 0;
+	for (; status != SYS_OK; refused++) {
+		start_with_module(&boot, 1300 * PAGE_SIZE_);
+		u64 used = account_root()->used;
+		host_fail_charge_at = refused + 1;
+		status = vmo_create_module(account_root(), boot.module[0].base, 1300 * PAGE_SIZE_, &v);
+		host_fail_charge_at = 0;
+		if (status == SYS_OK)
+			break;
+		ck_assert_int_eq(status, SYS_ERR_NO_MEMORY);
+		reap_all();
+		ck_assert_uint_eq(account_root()->used, used);
+		account_check_all();
+		frame_check();
+	}
+	ck_assert_uint_gt(refused, 3);
 }
 END_TEST
 
@@ -617,6 +658,7 @@ Suite *test_suite(void)
 	add_test(s, info_of_an_empty_one);
 	add_test(s, ranges);
 	add_test(s, boot_module);
+	add_test(s, boot_module_without_memory);
 	add_test(s, dying);
 	add_test(s, interrupted_shrink);
 	add_test(s, random_operations);
