@@ -300,7 +300,8 @@ START_TEST(random_layouts)
 
 		host_machine_init(MANY);
 		for (u64 at = random_below(8); at < MANY && boot.rams < 40;) {
-			u64 len = MIN(1 + random_below(round % 2 ? 3000 : 600), MANY - at);
+			u64 len = 1 + random_below(round % 2 ? 3000 : 600);
+			len = MIN(len, MANY - at);
 			boot.ram[boot.rams++] = frames_range(RAM + at, len);
 			memset(usable + at, true, len);
 			at += len + random_below(4);
