@@ -143,6 +143,8 @@ note "refusals"
 refusals
 note "SDK"
 step "SDK: a program outside the tree" sdk.log sdk
+note "documentation"
+step "docs: the page of system calls is that of the table" docs.log docs/make-syscalls --check
 
 echo "1..$((passed + failed + skipped))"
 echo "$passed passed, $failed failed, $skipped skipped"
