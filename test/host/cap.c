@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cap.c: kernel/cap: CNodes, names and generations of slots, and how capabilities are put, moved and taken away one by one. */
+/* cap.c: kernel/cap: CNodes, names and generations of slots, and how capabilities are put, moved and taken away one
+ * by one. */
 #include <stdio.h>
 #include "common/kernel.h"
 
@@ -53,13 +54,14 @@ static const char *shape(const struct slot *first)
 
 #define expect_shape(text) ck_assert_str_eq(shape(top), text)
 
-/* ---- CNodes ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- CNodes ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(cnode_sizes)
 {
 	static const u32 wrong[] = { 0, 1, 8, 15, 17, 24, 100, 1u << 21, 3u << 19, UINT32_MAX, 1u << 31 };
 	static const struct { u32 slots; u64 frames; } right[] = {
-		{ 16, 1 }, { 32, 1 }, { 64, 1 }, { 128, 3 }, { 4096, 65 }, { 32768, 513 }, { 65536, 1 + 2 + 1024 }, { 1u << 20, 1 + 32 + 16384 },
+		{ 16, 1 }, { 32, 1 }, { 64, 1 }, { 128, 3 }, { 4096, 65 }, { 32768, 513 }, { 65536, 1 + 2 + 1024 },
+		{ 1u << 20, 1 + 32 + 16384 },
 	};
 	struct cnode *c = NULL;
 
@@ -98,7 +100,8 @@ START_TEST(cnode_slots)
 
 		for (u32 n = 0; n < c->slots; n++) {
 			struct slot *s = cnode_slot(c, n);
-			must(s && s != last && slot_index(s) == n && slot_cnode(s) == c && !s->object && s->generation == 0);
+			must(s && s != last && slot_index(s) == n && slot_cnode(s) == c && !s->object &&
+			     s->generation == 0);
 			last = s;
 		}
 		ck_assert(!cnode_slot(c, c->slots) && !cnode_slot(c, UINT32_MAX));
@@ -161,7 +164,7 @@ START_TEST(cnode_without_memory)
 }
 END_TEST
 
-/* ---- names --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 #define N(index, generation) slot_name(index, generation)
 
@@ -197,7 +200,8 @@ START_TEST(names)
 	ck_assert_int_eq(fill_named(5), SYS_OK);
 	ck_assert_int_eq(fill_named(5), SYS_ERR_ALREADY_EXISTS);
 	ck_assert_int_eq(fill_named(N(5, 9)), SYS_ERR_ALREADY_EXISTS);
-	ck_assert(!cnode_lookup(cs, N(5, 1)) && !cnode_lookup(cs, 6) && !cnode_lookup(cs, 0) && !cnode_lookup(cs, SYS_SLOT_ANY));
+	ck_assert(!cnode_lookup(cs, N(5, 1)) && !cnode_lookup(cs, 6) && !cnode_lookup(cs, 0) &&
+	          !cnode_lookup(cs, SYS_SLOT_ANY));
 	ck_assert(!cnode_lookup(cs, 64) && !cnode_lookup(cs, N(5 + 64, 0)) && !cnode_lookup(cs, UINT32_MAX));
 	delete_named(5);
 	ck_assert_int_eq(fill_named(5), SYS_ERR_INVALID_ARGS);          /* its generation is 1 now */
@@ -283,7 +287,7 @@ START_TEST(oldest_first)
 }
 END_TEST
 
-/* ---- one capability ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- one capability ---------------------------------------------------------------------------------------------- */
 
 /* 1( 2( 5( 6() ) 4() ) 3() ): the latest child stands first. */
 static void build_tree(struct slot *s[7])
@@ -306,7 +310,8 @@ START_TEST(fill)
 	build_tree(s);
 	expect_shape("1(3()2(5(6())4()))");
 	ck_assert_uint_eq(s[2]->object->caps, 4);
-	ck_assert(slot_derived(top) && slot_derived(s[2]) && slot_derived(s[5]) && !slot_derived(s[6]) && !slot_derived(s[3]));
+	ck_assert(slot_derived(top) && slot_derived(s[2]) && slot_derived(s[5]) && !slot_derived(s[6]) &&
+	          !slot_derived(s[3]));
 	ck_assert(s[6]->rights == SYS_RIGHT_SEND && s[4]->rights == SYS_RIGHTS_NOTIFICATION);
 	struct slot *alone = cap_put_with(cs, s[2]->object, SYS_RIGHT_RECV, 77, NULL);
 	ck_assert(!slot_derived(alone) && alone->badge == 77 && !alone->open.prev && !alone->close.next);
@@ -345,7 +350,8 @@ START_TEST(delete_alone)
 {
 	start();
 	struct object *o = object_new(a, SYS_TYPE_NOTIFICATION);
-	struct slot *alone = cap_put(cs, o, NULL, SLOT_FIRST), *x = cap_copy(cs, alone), *y = cap_copy(cs, alone), *z = cap_copy(cs, y);
+	struct slot *alone = cap_put(cs, o, NULL, SLOT_FIRST), *x = cap_copy(cs, alone), *y = cap_copy(cs, alone),
+		*z = cap_copy(cs, y);
 	ck_assert_int_eq(cap_delete(alone), SYS_OK);
 	ck_assert(y->open.prev == 0 && x->close.next == 0 && o->caps == 3);
 	deriv_check(y);
@@ -418,7 +424,12 @@ START_TEST(receive_rights)
 END_TEST
 
 /* Misuse is the kernel's own mistake. */
-static void more_rights(void *s) { cap_put_with(cs, ((struct slot *)s)->object, SYS_RIGHTS_NOTIFICATION, 0, s); deriv_check(top); }
+static void more_rights(void *s)
+{
+	cap_put_with(cs, ((struct slot *)s)->object, SYS_RIGHTS_NOTIFICATION, 0, s);
+	deriv_check(top);
+}
+
 static void fill_taken(void *s) { slot_fill(s, 1, object_new(a, SYS_TYPE_REPLY), 0, 0, top, 0); }
 static void break_link(void *s) { ((struct slot *)s)->open.prev = 0; deriv_check(top); }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* capmodel.c: random sequences on capabilities against an executable model.
  *
- * The model is a plain tree: each capability has a parent, rights, a badge, a place and a name. After every operation the whole derivation list is
- * walked and must be that tree. Revokes, deletes and the taking apart of CNodes stop at random points and others go on in between; then the
- * model does not know how far they got, but it knows what may go: what is below a capability under revoke, and what is in a CNode that has ended. Nothing else may,
- * and when a revoke says that it is done nothing is left below. Every slot's next generation is predicted throughout.
+ * The model is a plain tree: each capability has a parent, rights, a badge, a place and a name. After every
+ * operation the whole derivation list is walked and must be that tree. Revokes, deletes and the taking apart of
+ * CNodes stop at random points and others go on in between; then the model does not know how far they got, but it
+ * knows what may go: what is below a capability under revoke, and what is in a CNode that has ended. Nothing else
+ * may, and when a revoke says that it is done nothing is left below. Every slot's next generation is predicted
+ * throughout.
  *
- * An account's first capability stays in the first CNode and is not deleted before its copies: else what is left would depend on the order of
- * destruction (revoke.c tests that by itself).
- */
+ * An account's first capability stays in the first CNode and is not deleted before its copies: else what is left
+ * would depend on the order of destruction (revoke.c tests that by itself). */
 #include <string.h>
 #include "common/kernel.h"
 
@@ -44,7 +45,7 @@ static u32 walk;
 static struct account *a;
 static struct cnode *cs;
 
-/* ---- the model --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------------------------- */
 
 static struct cnode *cnode_at(int where) { return (struct cnode *)object[where].object; }
 
@@ -94,7 +95,8 @@ static int cap_add(int where, struct slot *s, int of, int parent, bool first)
 
 	while (cap[c].live)
 		must(++c < CAPS);
-	cap[c] = (struct m_cap){ .live = true, .first = first, .object = of, .parent = parent, .rights = s->rights, .badge = s->badge };
+	cap[c] = (struct m_cap){ .live = true, .first = first, .object = of, .parent = parent, .rights = s->rights,
+	                         .badge = s->badge };
 	place(c, where, s);
 	object[of].caps++;
 	object[of].receivers += !!(s->rights & SYS_RIGHT_RECV);
@@ -127,7 +129,7 @@ static bool below_revoke(int c)
 static bool ended(int i) { return object[i].caps == 0 || object_dying(object[i].object); }
 static bool may_go(int c) { return below_revoke(c) || ended(cap[c].where); }
 
-/* ---- the kernel's list must be the model's tree ---------------------------------------------------------------------------------------- */
+/* ---- the kernel's list must be the model's tree ------------------------------------------------------------------ */
 
 static int cap_of(const struct slot *s)
 {
@@ -217,12 +219,14 @@ static void walkers(void)
 			cnode_check(cnode_at(i));
 }
 
-/* ---- operations -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
-/* A random capability that a call may name: its CNode lives, and its object, but for an endpoint. NONE: there is none. */
+/* A random capability that a call may name: its CNode lives, and its object, but for an endpoint. NONE: there is
+ * none. */
 static bool usable(int c)
 {
-	return cap[c].live && !ended(cap[c].where) && (object[cap[c].object].type == SYS_TYPE_ENDPOINT || !ended(cap[c].object));
+	return cap[c].live && !ended(cap[c].where) &&
+		(object[cap[c].object].type == SYS_TYPE_ENDPOINT || !ended(cap[c].object));
 }
 
 static int pick(enum sys_type type)
@@ -305,7 +309,8 @@ static struct object *make(enum sys_type type, struct account *from, u32 slots)
 static void op_create(void)
 {
 	static const enum sys_type types[] = {
-		SYS_TYPE_UNTYPED, SYS_TYPE_CNODE, SYS_TYPE_CNODE, SYS_TYPE_ENDPOINT, SYS_TYPE_ENDPOINT, SYS_TYPE_NOTIFICATION,
+		SYS_TYPE_UNTYPED, SYS_TYPE_CNODE, SYS_TYPE_CNODE, SYS_TYPE_ENDPOINT, SYS_TYPE_ENDPOINT,
+		SYS_TYPE_NOTIFICATION,
 	};
 	enum sys_type type = types[random_below(ARRAY_LEN(types))];
 	u32 slots = type == SYS_TYPE_CNODE ? 16u << random_below(3) : 0, generation;
@@ -340,7 +345,8 @@ static void op_copy(void)
 
 	if (caps_live() > CAPS - 10 || destination(&where, &s, &generation) != SYS_OK)
 		return;
-	slot_fill(s, generation, object[cap[c].object].object, rights, mint ? 1 + random_below(100) : cap[c].badge, cap[c].slot, 0);
+	slot_fill(s, generation, object[cap[c].object].object, rights, mint ? 1 + random_below(100) : cap[c].badge,
+	          cap[c].slot, 0);
 	cap_add(where, s, cap[c].object, c, false);
 }
 
@@ -410,9 +416,8 @@ static void step_revoke(int slot)
 	if (status == SYS_OK)
 		pending[slot] = NONE;
 	compare_all();
-	if (status == SYS_OK)
-		for (int i = 0; i < CAPS; i++)
-			must(!cap[i].live || cap[i].parent != c);
+	for (int i = 0; status == SYS_OK && i < CAPS; i++)
+		must(!cap[c].revoking && (!cap[i].live || cap[i].parent != c));
 }
 
 static void op_revoke(bool start)

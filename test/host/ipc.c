@@ -82,7 +82,7 @@ static void expect_message(struct actor *x, const sys_msg_t *want, u64 badge)
 
 static u64 word_of(struct actor *x) { return x->t->context.regs.r12; }
 
-/* ---- what arrives ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- what arrives ------------------------------------------------------------------------------------------------ */
 
 START_TEST(message_arrives)
 {
@@ -94,7 +94,8 @@ START_TEST(message_arrives)
 			actor_says(s, &m);
 			if (receiver_first)
 				ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
-			ck_assert_int_eq(actor_send(s, e, 7000 + words, SYS_TIME_INFINITE), receiver_first ? SYS_OK : BLOCKED);
+			int status = actor_send(s, e, 7000 + words, SYS_TIME_INFINITE);
+			ck_assert_int_eq(status, receiver_first ? SYS_OK : BLOCKED);
 			if (!receiver_first)
 				ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), SYS_OK);
 			ck_assert_int_eq(actor_goes_on(s), SYS_OK);
@@ -182,7 +183,7 @@ START_TEST(message_at_the_edge)
 }
 END_TEST
 
-/* ---- in which order --------------------------------------------------------------------------------------------------------------------- */
+/* ---- in which order ---------------------------------------------------------------------------------------------- */
 
 #define CROWD 30
 
@@ -262,7 +263,7 @@ START_TEST(order_changes)
 }
 END_TEST
 
-/* ---- calls and replies -------------------------------------------------------------------------------------------------------------------- */
+/* ---- calls and replies ------------------------------------------------------------------------------------------- */
 
 START_TEST(call_and_reply)
 {
@@ -299,7 +300,8 @@ START_TEST(call_without_reply)
 		actor_word(s, 1, 55);
 		if (receiver_first)
 			ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
-		ck_assert_int_eq(actor_call(s, e, 3, SYS_TIME_INFINITE), receiver_first ? SYS_ERR_PEER_CLOSED : BLOCKED);
+		int status = actor_call(s, e, 3, SYS_TIME_INFINITE);
+		ck_assert_int_eq(status, receiver_first ? SYS_ERR_PEER_CLOSED : BLOCKED);
 		if (!receiver_first)
 			ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), SYS_OK);
 		ck_assert_int_eq(actor_goes_on(s), SYS_ERR_PEER_CLOSED);
@@ -365,7 +367,7 @@ START_TEST(several_replies)
 }
 END_TEST
 
-/* ---- capabilities in messages -------------------------------------------------------------------------------------------------------------- */
+/* ---- capabilities in messages ------------------------------------------------------------------------------------ */
 
 static sys_cap_t name_new(sys_rights_t rights)
 {
@@ -409,7 +411,8 @@ START_TEST(capabilities_move)
 			ck_assert(m.caps == caps && m.words == 6 && m.word[5] == 1005);
 			for (unsigned i = 0; i < caps; i++) {
 				struct slot *got = cnode_lookup(other, m.cap[i]);
-				ck_assert(got && got->object == o[i] && got->rights == SYS_RIGHTS_NOTIFICATION && slot_derived(got));
+				ck_assert(got && got->object == o[i] && got->rights == SYS_RIGHTS_NOTIFICATION &&
+				          slot_derived(got));
 				ck_assert(!cnode_lookup(cs, name[i]) && o[i]->caps == 2);
 			}
 			check();
@@ -483,7 +486,8 @@ START_TEST(capabilities_refused)
 			if (!receiver_first)
 				ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
 			ck_assert_int_eq(status == BLOCKED ? actor_goes_on(s) : status, refusal[i].status);
-			ck_assert(cnode_lookup(cs, good) && cnode_lookup(cs, kept) && cnode_lookup(cs, marked) && cnode_lookup(cs, slot_cap(top)));
+			ck_assert(cnode_lookup(cs, good) && cnode_lookup(cs, kept) && cnode_lookup(cs, marked) &&
+			          cnode_lookup(cs, slot_cap(top)));
 			ck_assert(t->t->wait == WAIT_RECV && pqueue_on(&t->t->queue) && !pqueue_on(&s->t->queue));
 			check();
 		}

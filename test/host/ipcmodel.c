@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ipcmodel.c: random sequences of sends, calls, receives, replies, signals, faults, kills, suspensions, deadlines and ends against an executable model.
+/* ipcmodel.c: random sequences of sends, calls, receives, replies, signals, faults, kills, suspensions, deadlines
+ * and ends against an executable model.
  *
- * The model has no queues: who is next is looked for among all waiting threads, by priority, then by the number of its arrival. After every step
- * each thread must have the outcome that the model gives it, and what it received must be what was sent. */
+ * The model has no queues: who is next is looked for among all waiting threads, by priority, then by the number of
+ * its arrival. After every step each thread must have the outcome that the model gives it, and what it received
+ * must be what was sent. */
 #include <string.h>
 #include "common/threads.h"
 
@@ -38,7 +40,7 @@ static u64 arrivals, messages;
 static i64 now;
 static u64 happened[DEAD + 1];
 
-/* ---- the model -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------------------------- */
 
 static int index_of(const struct m_thread *t) { return t ? (int)(t - thread) : NONE; }
 
@@ -219,7 +221,7 @@ static void model_again(struct m_thread *t)
 	}
 }
 
-/* ---- what every thread's outcome must be ---------------------------------------------------------------------------------------------------- */
+/* ---- what every thread's outcome must be ------------------------------------------------------------------------- */
 
 static u64 word(u64 message, u64 i) { return message * 100 + i; }
 
@@ -235,7 +237,8 @@ static void compare_message(struct m_thread *t)
 	must(m.words == t->got_words);
 	for (u64 i = 0; i < m.words; i++)
 		must(m.word[i] == word(t->got_message, i));
-	must(m.label == (t->got_message & ~SYS_LABEL_KERNEL) || (m.label == SYS_FAULT_PAGE && t->got_message >= SYS_LABEL_KERNEL));
+	must(m.label == (t->got_message & ~SYS_LABEL_KERNEL) ||
+	     (m.label == SYS_FAULT_PAGE && t->got_message >= SYS_LABEL_KERNEL));
 }
 
 static void compare(struct m_thread *t)
@@ -272,7 +275,7 @@ static void compare_all(void)
 	sched_check();
 }
 
-/* ---- making things --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- making things ----------------------------------------------------------------------------------------------- */
 
 static void *named(enum sys_type type, struct slot **cap)
 {
@@ -317,7 +320,7 @@ static void start(void)
 		ntfn[i].n = named(SYS_TYPE_NOTIFICATION, &ntfn[i].cap);
 }
 
-/* ---- operations -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 static void choose(struct m_thread *t)
 {
@@ -424,7 +427,8 @@ static void op_time(void)
 	now += (i64)random_below(6);
 	time_pass(now);
 	for (struct m_thread *t = thread; t < thread + THREADS; t++)
-		if (t->wait != RUNS && t->wait != DEAD && t->wait != FAULT_QUEUED && t->wait != FAULT_TAKEN && !t->again && past(t))
+		if (t->wait != RUNS && t->wait != DEAD && t->wait != FAULT_QUEUED && t->wait != FAULT_TAKEN &&
+		    !t->again && past(t))
 			completes(t, SYS_ERR_TIMED_OUT);
 }
 
@@ -543,8 +547,9 @@ START_TEST(model)
 		if (i % 1000 == 0)
 			kernel_check();
 	}
+	/* Each kind of wait has ended often. */
 	for (enum wait w = SENDS; w < DEAD; w++)
-		ck_assert_msg(happened[w] > 100, "%d ended %d times", (int)w, (int)happened[w]);       /* each kind of wait has, often */
+		ck_assert_msg(happened[w] > 100, "%d ended %d times", (int)w, (int)happened[w]);
 }
 END_TEST
 

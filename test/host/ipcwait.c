@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ipcwait.c: kernel/ipc, kernel/sched: every way in which a wait ends: deadlines, kill, suspend, the end of what is waited for; notifications,
- * faults, and who runs next. */
+/* ipcwait.c: kernel/ipc, kernel/sched: every way in which a wait ends: deadlines, kill, suspend, the end of what is
+ * waited for; notifications, faults, and who runs next. */
 #include <string.h>
 #include "common/threads.h"
 
@@ -49,7 +49,7 @@ static void drop(struct slot *cap)
 static u64 word_of(struct actor *x) { return x->t->context.regs.r12; }
 static u64 label_of(struct actor *x) { return x->t->context.regs.r8; }
 
-/* ---- deadlines ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
 START_TEST(polls)
 {
@@ -148,7 +148,8 @@ START_TEST(deadline_on_the_way_out)
 	ck_assert_int_eq(ipc_recv(s->t, e, NULL, 10), CALL_BLOCKED);
 	host_time_set(10);
 	ck_assert_ptr_eq(sched_next(), s->t);
-	ck_assert(cpu.current == s->t && s->t->state == SYS_THREAD_READY && (int)s->t->context.regs.rax == SYS_ERR_TIMED_OUT);
+	ck_assert(cpu.current == s->t && s->t->state == SYS_THREAD_READY &&
+	          (int)s->t->context.regs.rax == SYS_ERR_TIMED_OUT);
 	check();
 	ck_assert_int_eq(notification_wait(s->t, n, 20), CALL_BLOCKED);
 	ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
@@ -159,14 +160,15 @@ START_TEST(deadline_on_the_way_out)
 }
 END_TEST
 
-/* ---- kill ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kill -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(kill_waiting)
 {
 	start();
 	ck_assert_int_eq(actor_send(s, e, 0, 1000), BLOCKED);
 	thread_exit(s->t, 7);
-	ck_assert(pqueue_empty(&e->senders) && s->t->exit_code == 7 && !s->t->space && s->t->cspace == &cnode_none && actor_goes_on(s) == GONE);
+	ck_assert(pqueue_empty(&e->senders) && s->t->exit_code == 7 && !s->t->space && s->t->cspace == &cnode_none &&
+	          actor_goes_on(s) == GONE);
 	check();
 	ck_assert_int_eq(actor_recv(t, e, r, 1000), BLOCKED);
 	thread_exit(t->t, 8);
@@ -191,7 +193,8 @@ START_TEST(kill_caller_and_server)
 	ck_assert_int_eq(actor_reply(t, r), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(actor_call(u, e, 0, SYS_TIME_INFINITE), BLOCKED);
 	ck_assert_int_eq(actor_recv(t, e, r, SYS_TIME_INFINITE), SYS_OK);
-	thread_exit(t->t, 1);                                           /* who holds the reply object may still answer */
+	/* Who holds the reply object may still answer. */
+	thread_exit(t->t, 1);
 	ck_assert_int_eq(actor_goes_on(u), BLOCKED);
 	drop(r_cap);
 	ck_assert_int_eq(actor_goes_on(u), SYS_ERR_PEER_CLOSED);
@@ -216,7 +219,7 @@ START_TEST(kill_before_copy_out)
 }
 END_TEST
 
-/* ---- suspend ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- suspend ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(suspend_states)
 {
@@ -306,7 +309,7 @@ START_TEST(suspend_caller)
 }
 END_TEST
 
-/* ---- what is waited for ends --------------------------------------------------------------------------------------------------------------- */
+/* ---- what is waited for ends ------------------------------------------------------------------------------------- */
 
 START_TEST(endpoint_ends)
 {
@@ -326,7 +329,8 @@ START_TEST(endpoint_ends)
 	ck_assert_int_eq(actor_send(s, e, 9, SYS_TIME_INFINITE), SYS_ERR_PEER_CLOSED);
 	ck_assert_int_eq(actor_call(s, e, 9, SYS_TIME_INFINITE), SYS_ERR_PEER_CLOSED);
 	ck_assert_int_eq(actor_recv(s, e, NULL, SYS_TIME_INFINITE), SYS_ERR_PEER_CLOSED);
-	ck_assert_int_eq(actor_goes_on(held), BLOCKED);                 /* its message was taken: the server may answer */
+	/* Its message was taken: the server may answer. */
+	ck_assert_int_eq(actor_goes_on(held), BLOCKED);
 	ck_assert_int_eq(actor_reply(t, r), SYS_OK);
 	ck_assert_int_eq(actor_goes_on(held), SYS_OK);
 	ck_assert(kept->object == &e->object);
@@ -377,7 +381,7 @@ START_TEST(notifications)
 }
 END_TEST
 
-/* ---- faults ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 static void expect_fault(struct actor *x, u64 badge, u64 address, i64 status)
 {
@@ -481,7 +485,8 @@ START_TEST(fault_queued)
 	check();
 	ck_assert_int_eq(thread_suspend(u->t), SYS_OK);
 	ck_assert(pqueue_on(&u->t->queue));
-	ipc_set_fault_endpoint(u->t, second, 66);                       /* from the next fault on: this one keeps its badge */
+	/* From the next fault on: this one keeps its badge. */
+	ipc_set_fault_endpoint(u->t, second, 66);
 	check();
 	ck_assert_int_eq(actor_recv(t, e, r, SYS_TIME_POLL), SYS_OK);
 	expect_fault(t, 2, 0x2000, SYS_ERR_IO);
@@ -500,7 +505,7 @@ START_TEST(fault_queued)
 }
 END_TEST
 
-/* ---- who runs ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- who runs ---------------------------------------------------------------------------------------------------- */
 
 static void run_until(struct actor *x, i64 time)
 {

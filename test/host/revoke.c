@@ -36,19 +36,21 @@ static void expect_empty(void)
 
 static void *notification(void) { return object_new(a, SYS_TYPE_NOTIFICATION); }
 
-/* ---- descendants ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- descendants ------------------------------------------------------------------------------------------------- */
 
 START_TEST(revoke_below)
 {
 	start(100);
-	struct slot *s = cap_put(cs, notification(), top, SLOT_FIRST), *beside = cap_put(cs, notification(), top, SLOT_FIRST);
+	struct slot *s = cap_put(cs, notification(), top, SLOT_FIRST),
+		*beside = cap_put(cs, notification(), top, SLOT_FIRST);
 	struct slot *copy = cap_copy(cs, s), *below = cap_copy(cs, copy), *other = cap_copy(cs, s);
 	struct object *o = s->object;
 
 	ck_assert_int_eq(cap_revoke(copy), SYS_OK);
 	ck_assert(!below->object && copy->object && other->object && o->caps == 3);
 	ck_assert_int_eq(cap_revoke(s), SYS_OK);
-	ck_assert(!copy->object && !other->object && s->object == o && beside->object && o->caps == 1 && !s->flags == !SLOT_FIRST);
+	ck_assert(!copy->object && !other->object && s->object == o && beside->object && o->caps == 1 &&
+	          s->flags == SLOT_FIRST);
 	ck_assert_int_eq(cap_revoke(s), SYS_OK);                        /* nothing is below */
 	ck_assert_int_eq(cap_revoke(top), SYS_OK);
 	ck_assert(!s->object && !beside->object);
@@ -178,7 +180,7 @@ START_TEST(copier_and_revoker)
 }
 END_TEST
 
-/* ---- CNodes ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- CNodes ------------------------------------------------------------------------------------------------------ */
 
 /* One that ends: what was in it is deleted, what came from that falls to the parents; its threads lose their CSpace. */
 START_TEST(cnode_ends)
@@ -270,7 +272,8 @@ START_TEST(cnode_ring)
 	start(400);
 	struct cnode *c = cnode_new(a, 64), *d = cnode_new(a, 64), *e = cnode_new(a, 64);
 
-	struct slot *s = cap_put(d, c, top, SLOT_FIRST), *t = cap_put(c, d, top, SLOT_FIRST), *u = cap_put(cs, e, top, SLOT_FIRST);
+	struct slot *s = cap_put(d, c, top, SLOT_FIRST), *t = cap_put(c, d, top, SLOT_FIRST),
+		*u = cap_put(cs, e, top, SLOT_FIRST);
 	cap_copy(c, u);
 	cap_copy(d, u);
 	cap_copy(e, s);
@@ -286,7 +289,7 @@ START_TEST(cnode_ring)
 }
 END_TEST
 
-/* ---- accounts ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- accounts ---------------------------------------------------------------------------------------------------- */
 
 /* A program's worth of things, below `ut` and named in c. */
 static void populate(struct account *from, struct slot *ut, struct cnode *c)
@@ -295,7 +298,8 @@ static void populate(struct account *from, struct slot *ut, struct cnode *c)
 	struct slot *node = cap_put(c, own, ut, SLOT_FIRST);
 	struct endpoint *e = object_new(from, SYS_TYPE_ENDPOINT);
 	struct slot *ep = cap_put(c, e, ut, SLOT_FIRST);
-	struct actor *x = actor_new(from, NULL, own, 10), *y = actor_new(from, x->t->space, own, 10), *z = actor_new(from, NULL, own, 20);
+	struct actor *x = actor_new(from, NULL, own, 10), *y = actor_new(from, x->t->space, own, 10),
+		*z = actor_new(from, NULL, own, 20);
 
 	cap_copy(own, node);
 	cap_copy(own, ep);
@@ -345,7 +349,8 @@ START_TEST(account_under_revoke)
 	struct slot *kept = cap_put(cs, o, top, SLOT_FIRST);
 	ck_assert_int_eq(revoke_all(copy), SYS_OK);
 	kernel_reap();
-	ck_assert(kept->object == o && copy->object && a->used > 0 && !a->closed);      /* what is not named stays with the account */
+	/* What is not named stays with the account. */
+	ck_assert(kept->object == o && copy->object && a->used > 0 && !a->closed);
 	for (unsigned i = 0; i < 50; i++)
 		cap_copy(cs, kept);
 	actors_forget();
@@ -380,7 +385,8 @@ START_TEST(delete_account)
 }
 END_TEST
 
-/* Somebody who had begun to revoke an account is gone. The next who meets it finishes: it is open and empty, whatever was asked of it. */
+/* Somebody who had begun to revoke an account is gone. The next who meets it finishes: it is open and empty,
+ * whatever was asked of it. */
 START_TEST(revoker_was_killed)
 {
 	for (unsigned entries = 1; entries < 60; entries++)
@@ -408,7 +414,8 @@ START_TEST(revoker_was_killed)
 }
 END_TEST
 
-/* The account's first capability lies in a CNode of the account itself: revoking it takes away the place that it stood in. */
+/* The account's first capability lies in a CNode of the account itself: revoking it takes away the place that it
+ * stood in. */
 START_TEST(account_in_itself)
 {
 	start(2000);
@@ -458,7 +465,8 @@ START_TEST(mappings)
 	struct slot *s = cap_put(cs, v, top, SLOT_FIRST), *copy = cap_copy(cs, s), *below = cap_copy(cs, copy);
 	struct slot *from[] = { s, copy, below };
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_int_eq(vmar_map(&x->t->space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, v, SYS_RIGHTS_VMO,
+		ck_assert_int_eq(vmar_map(&x->t->space->root_vmar, SYS_RIGHTS_VMAR,
+		                          SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, v, SYS_RIGHTS_VMO,
 		                          0, v->size, &from[i]->open, &at[i]), SYS_OK);
 	actor_write(x, at[2], &(u64){ 4711 }, 8);
 	ck_assert_int_eq(cap_delete(below), SYS_OK);                    /* its mapping hangs below the copy now */

@@ -18,7 +18,8 @@ struct account *account_new(struct account *parent, u64 frames);
 struct cnode *cnode_new(struct account *a, u32 slots);
 /* An endpoint, a notification or a reply object, ready for use, without a capability. */
 void *object_new(struct account *a, enum sys_type type);
-/* Names it in the oldest free slot, with all rights of its type. NULL parent: it stands alone. flags: enum slot_flags. */
+/* Names it in the oldest free slot, with all rights of its type. NULL parent: it stands alone. flags: enum
+ * slot_flags. */
 struct slot *cap_put(struct cnode *c, void *object, struct slot *parent, u16 flags);
 /* The same with less rights, or a badge: a copy when the object is the parent's. */
 struct slot *cap_put_with(struct cnode *c, void *object, sys_rights_t rights, u64 badge, struct slot *parent);

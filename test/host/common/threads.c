@@ -9,7 +9,7 @@
 static struct actor pool[ACTORS];       /* t NULL: free */
 static struct actor *idler;
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 struct actor *actor_new(struct account *a, struct space *space, struct cnode *cspace, u8 priority)
 {
@@ -50,7 +50,7 @@ void actors_forget(void)
 	idler = NULL;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 void actor_memory(struct actor *x, u64 pages)
 {
@@ -58,13 +58,15 @@ void actor_memory(struct actor *x, u64 pages)
 	struct vmo *v;
 
 	must(vmo_create(s->account, pages * PAGE_SIZE_, 0, &v) == SYS_OK);
-	must(vmar_map(&s->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, v, SYS_RIGHTS_VMO, 0, v->size, NULL,
+	must(vmar_map(&s->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, v, SYS_RIGHTS_VMO, 0,
+	              v->size, NULL,
 	              &x->memory) == SYS_OK);
 }
 
 typedef sys_status_t copy_function(struct space *, vaddr_t, const void *, u64, u64 *, unsigned, struct page_wait *);
 
-static sys_status_t copy_in(struct space *s, vaddr_t at, const void *to, u64 size, u64 *done, unsigned retries, struct page_wait *w)
+static sys_status_t copy_in(struct space *s, vaddr_t at, const void *to, u64 size, u64 *done, unsigned retries,
+                            struct page_wait *w)
 {
 	return space_copy_in(s, (void *)(uintptr_t)to, at, size, done, retries, w);
 }
@@ -82,7 +84,11 @@ static sys_status_t copy(copy_function *f, struct actor *x, vaddr_t at, const vo
 	return status;
 }
 
-void actor_write(struct actor *x, vaddr_t at, const void *from, u64 size) { must(copy(space_copy_out, x, at, from, size) == SYS_OK); }
+void actor_write(struct actor *x, vaddr_t at, const void *from, u64 size)
+{
+	must(copy(space_copy_out, x, at, from, size) == SYS_OK);
+}
+
 void actor_read(struct actor *x, vaddr_t at, void *to, u64 size) { must(copy(copy_in, x, at, to, size) == SYS_OK); }
 
 bool actor_can_read(struct actor *x, vaddr_t at)
@@ -94,7 +100,7 @@ bool actor_can_read(struct actor *x, vaddr_t at)
 	return status == SYS_OK;
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 void actor_says(struct actor *x, const sys_msg_t *m)
 {
@@ -132,7 +138,7 @@ void actor_hears(struct actor *x, sys_msg_t *m, u64 *badge)
 	*badge = r->rdx;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static void on_cpu(struct thread *t)
 {
@@ -278,7 +284,7 @@ int actor_fault_words(struct actor *x, const u64 word[4], i64 code)
 	return actor_goes_on(x);
 }
 
-/* ---- time, walkers ------------------------------------------------------------------------------------------------------ */
+/* ---- time, walkers ----------------------------------------------------------------------------------------------- */
 
 static bool timer_due(void)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* threads.h: threads as the machine and the dispatcher would drive them, for host tests: each actor's program is the test itself.
+/* threads.h: threads as the machine and the dispatcher would drive them, for host tests: each actor's program is
+ * the test itself.
  *
- * A call is made with its arguments in the registers that vellum/syscalls.def says; a call that is to be made again (VM_AGAIN, woken without a
- * completion, resumed) is made again when the actor next goes on. No actor has the CPU between two calls. */
+ * A call is made with its arguments in the registers that vellum/syscalls.def says; a call that is to be made again
+ * (VM_AGAIN, woken without a completion, resumed) is made again when the actor next goes on. No actor has the CPU
+ * between two calls. */
 #pragma once
 #include "common/kernel.h"
 #include "sched/sched.h"
@@ -27,7 +29,8 @@ enum { BLOCKED = 1000, GONE = 1001 };   /* besides statuses */
 struct actor *actor_new(struct account *a, struct space *space, struct cnode *cspace, u8 priority);
 /* Gives the thread a capability in c, below parent, instead of the test's own hold. */
 struct slot *actor_name(struct actor *x, struct cnode *c, struct slot *parent);
-void actor_drop(struct actor *x);       /* the test does not look at it any more; without a capability the thread ends */
+/* The test does not look at it any more; without a capability the thread ends. */
+void actor_drop(struct actor *x);
 void actors_forget(void);               /* all of them are gone */
 
 /* Readable and writable memory of x, from x->memory on. */
@@ -36,7 +39,8 @@ void actor_write(struct actor *x, vaddr_t at, const void *from, u64 size);
 void actor_read(struct actor *x, vaddr_t at, void *to, u64 size);
 bool actor_can_read(struct actor *x, vaddr_t at);
 
-/* What the next send, call or reply says: into registers and, words from the fifth on and capabilities, to x->memory. */
+/* What the next send, call or reply says: into registers and, words from the fifth on and capabilities, to
+ * x->memory. */
 void actor_says(struct actor *x, const sys_msg_t *m);
 /* One word. */
 void actor_word(struct actor *x, u64 label, u64 word);
@@ -49,8 +53,10 @@ int actor_call(struct actor *x, struct endpoint *ep, u64 badge, i64 deadline);
 int actor_recv(struct actor *x, struct endpoint *ep, struct reply *reply, i64 deadline);
 int actor_reply(struct actor *x, struct reply *reply);
 int actor_wait(struct actor *x, struct notification *n, i64 deadline);
-int actor_fault(struct actor *x, u64 address, i64 code);                /* a page fault that the memory system gave up on; SYS_OK: resumed */
-int actor_fault_words(struct actor *x, const u64 word[4], i64 code);    /* the same with these words */
+/* A page fault that the memory system gave up on; SYS_OK: resumed. */
+int actor_fault(struct actor *x, u64 address, i64 code);
+/* The same with these words. */
+int actor_fault_words(struct actor *x, const u64 word[4], i64 code);
 /* Lets it run until it is in user mode again or waits: the outcome of its last call. */
 int actor_goes_on(struct actor *x);
 
