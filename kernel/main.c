@@ -43,6 +43,9 @@ noreturn void kernel_main(const struct boot_info *boot)
 	cap_boot();
 	console_boot();
 	system_boot(boot);
+#ifdef VELLUM_DEBUG
+	arch_check();
+#endif
 	init_start(boot);
 	kprintf("vellum: boot %lu instructions\n", arch_cycles() - boot->entry_tsc);
 	arch_leave(&sched_next()->context);

@@ -86,5 +86,7 @@ noreturn void arch_shutdown(u32 code);
 #define ARCH_SHUTDOWN_PANIC 255u
 /* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
 noreturn void arch_panic_dump(void);
+/* Walker: no page of the kernel's own is writable and executable, none is the user's; says on the console what it found. */
+void arch_check(void);
 u64 arch_random(void);                                               /* RDRAND where there is one, else mixed TSC */
 const char *arch_cpu_missing(void);                                  /* NULL, or what this CPU lacks that the kernel needs */

@@ -222,6 +222,12 @@ static const struct account *account_next(const struct account *a)
 	return NULL;
 }
 
+void account_each_object(void (*visit)(struct object *))
+{
+	for (const struct account *a = &root; a; a = account_next(a))
+		slab_each_object((struct account *)a, visit);
+}
+
 void account_check_all(void)
 {
 	u64 charged = 0;

@@ -47,6 +47,8 @@ u64 account_free(const struct account *a);      /* total - used - promised */
  * destroying them: true when none is left. The account is closed meanwhile. */
 bool account_sweep_step(struct account *a);
 void account_check(const struct account *a);    /* walker: sums, slabs, children */
+/* Calls visit for each object that lives, account by account. For walkers: it takes as long as there are objects. */
+void account_each_object(void (*visit)(struct object *));
 /* Walker over all accounts: each of them, and that no more frames are in use than are charged. */
 void account_check_all(void);
 extern const struct object_type account_type;   /* account_init sets it */

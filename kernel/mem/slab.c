@@ -196,6 +196,17 @@ struct object *slab_first_object(struct account *a)
 	return NULL;
 }
 
+void slab_each_object(struct account *a, void (*visit)(struct object *))
+{
+	for (unsigned list = 0; list < 2 * SLAB_CLASSES; list++)
+		for (u32 n = *list_head(a, list); n != FRAME_NIL; n = frame_table[n].list.next)
+			for (unsigned i = 0; i < cells_in(frame_table[n].level); i++) {
+				struct object *o = object_at(&frame_table[n], i);
+				if (o && !object_dying(o))
+					visit(o);
+			}
+}
+
 /* Counts the objects that live; asserts that cells and free list agree. */
 static u64 check_cells(const struct account *a, const struct frame *f)
 {

@@ -13,4 +13,6 @@ void slab_free(void *cell, size_t size);
 /* For the sweep: an object of the account that lives. Looks at one slab, another one each time; NULL: none in that one (account->objects says how many
  * there are). While the account is closed, going on finds each. */
 struct object *slab_first_object(struct account *a);
+/* Calls visit for each object in the account's slabs that is not dying. */
+void slab_each_object(struct account *a, void (*visit)(struct object *));
 void slab_check(const struct account *a);

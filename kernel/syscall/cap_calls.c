@@ -2,6 +2,7 @@
 /* cap_calls.c: the calls on capabilities, CNodes and accounts. See call.h for their shape. Lock: the kernel lock. */
 #include "lib/assert.h"
 #include "syscall/call.h"
+#include "syscall/check.h"
 
 #define ALL_RIGHTS ((SYS_RIGHT_WX << 1) - 1)
 
@@ -82,6 +83,10 @@ int call_cap_revoke(struct call *c)
 
 	if (status == SYS_OK && !object_reap(NULL))
 		return VM_AGAIN;
+#ifdef VELLUM_DEBUG
+	if (status == SYS_OK && c->slot[0]->object->type == SYS_TYPE_UNTYPED)
+		check_all();
+#endif
 	return status;
 }
 

@@ -4,6 +4,7 @@
 #include "lib/assert.h"
 #include "lib/counters.h"
 #include "sched/sched.h"
+#include "syscall/check.h"
 #include "syscall/fastpath.h"
 #include "syscall/table.h"
 
@@ -191,6 +192,7 @@ struct arch_context *syscall_ordinary(struct thread *t)
 	c.t = t;
 	c.r = r;
 	counters.entries++;
+	check_sometimes();
 	status = dispatch(&c, r->rax);
 	if (likely(status == SYS_OK)) {
 		r->rax = SYS_OK;
