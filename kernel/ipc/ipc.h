@@ -18,6 +18,20 @@ static inline u32 header_caps(u64 h) { return (u32)(h >> 32) & 0xffff; }
 static inline u32 header_accept(u64 h) { return (u32)(h >> 48); }
 static inline u64 header_make(u32 words, u32 caps) { return words | (u64)caps << 32; }
 
+/* As many of a message's first four words as there are: those behind them are not the receiver's to see. */
+static inline void message_copy_registers(struct regs *to, const u64 *word, u32 words)
+{
+	if (words == 0)
+		return;
+	to->r12 = word[0];
+	if (words > 1)
+		to->r13 = word[1];
+	if (words > 2)
+		to->r14 = word[2];
+	if (words > 3)
+		to->r15 = word[3];
+}
+
 enum queue_kind { QUEUE_THREAD, QUEUE_PAGER };          /* pqueue_node.kind on an endpoint's list of senders */
 
 struct endpoint {

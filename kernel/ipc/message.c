@@ -31,15 +31,21 @@ static sys_status_t copy_part(struct thread *t, void *to, vaddr_t from, u64 len)
 	return len ? space_copy_in(t->space, to, from, len, &done, t->retries, &t->page) : SYS_OK;
 }
 
-/* Fetches what did not come in registers: SYS_OK, INVALID_ARGS, BAD_ADDRESS, BAD_CAP, ACCESS_DENIED, or it waits. */
+/* What the registers say of a message can be so. */
+static bool header_good(const struct thread *t)
+{
+	u64 header = t->context.regs.r9;
+
+	return header_words(header) <= SYS_MSG_WORDS && header_caps(header) <= SYS_MSG_CAPS && !(t->context.regs.r8 & SYS_LABEL_KERNEL);
+}
+
+/* Fetches what did not come in registers: SYS_OK, BAD_ADDRESS, BAD_CAP, ACCESS_DENIED, INVALID_ARGS (a capability twice), or it waits. */
 static int fetch(struct thread *t, vaddr_t msg)
 {
 	u64 header = t->context.regs.r9;
 	u32 words = header_words(header), caps = header_caps(header);
 	sys_status_t status;
 
-	if (unlikely(words > SYS_MSG_WORDS || caps > SYS_MSG_CAPS || (t->context.regs.r8 & SYS_LABEL_KERNEL)))
-		return SYS_ERR_INVALID_ARGS;
 	if (likely(words <= 4 && caps == 0))
 		return SYS_OK;
 	status = copy_part(t, t->word, msg + WORDS_AT, words > 4 ? (words - 4) * sizeof(u64) : 0);
@@ -66,10 +72,7 @@ static void put_registers(struct thread *to, u64 badge, u64 label, u64 header, c
 	r->rdx = badge;
 	r->r8 = label;
 	r->r9 = header | (r->r9 & 0xffffull << 48);     /* what it accepts stays */
-	r->r12 = word[0];
-	r->r13 = word[1];
-	r->r14 = word[2];
-	r->r15 = word[3];
+	message_copy_registers(r, word, header_words(header));
 }
 
 /* Ends the receiving call of `to`, which waits or (in its own call) runs. */
@@ -168,19 +171,20 @@ static int queue_sender(struct thread *t, struct endpoint *ep, u64 badge, i64 de
 
 int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 deadline, bool call)
 {
-	int status = fetch(t, msg);
 	struct pqueue_node *first;
 	struct thread *to;
 	struct reply *reply;
+	int status;
 
-	if (unlikely(status != SYS_OK))
-		return status;
-	if (unlikely(call && header_accept(t->context.regs.r9) > SYS_MSG_CAPS))
+	if (unlikely(!header_good(t) || (call && header_accept(t->context.regs.r9) > SYS_MSG_CAPS)))
 		return SYS_ERR_INVALID_ARGS;
 	if (unlikely(call && past(deadline)))
 		return t->retries ? SYS_ERR_TIMED_OUT : SYS_ERR_INVALID_ARGS;
 	if (unlikely(object_dying(&ep->object)))
 		return SYS_ERR_PEER_CLOSED;
+	status = fetch(t, msg);
+	if (unlikely(status != SYS_OK))
+		return status;
 	first = pqueue_first(&ep->receivers);
 	if (!first)
 		return past(deadline) ? SYS_ERR_TIMED_OUT : queue_sender(t, ep, badge, deadline, call);
@@ -254,13 +258,16 @@ int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 dea
 
 int ipc_reply(struct thread *t, struct reply *reply, vaddr_t msg)
 {
-	int status = fetch(t, msg);
 	struct thread *caller = reply->caller;
+	int status;
 
-	if (unlikely(status != SYS_OK))
-		return status;
+	if (unlikely(!header_good(t)))
+		return SYS_ERR_INVALID_ARGS;
 	if (unlikely(!caller))
 		return SYS_ERR_BAD_STATE;
+	status = fetch(t, msg);
+	if (unlikely(status != SYS_OK))
+		return status;
 	if (likely(caller->wait == WAIT_REPLY))
 		return hand_over(t, caller, 0);
 	if (header_caps(t->context.regs.r9))

@@ -18,10 +18,12 @@ void sched_init(void)
 
 static int highest_ready(void)
 {
-	for (int word = PRIORITIES / 64 - 1; word >= 0; word--)
-		if (cpu.ready_mask[word])
-			return word * 64 + 63 - __builtin_clzll(cpu.ready_mask[word]);
-	return -1;
+	unsigned word;
+
+	if (!cpu.ready_words)
+		return -1;
+	word = 31 - (unsigned)__builtin_clz(cpu.ready_words);
+	return (int)(word * 64 + 63 - (unsigned)__builtin_clzll(cpu.ready_mask[word]));
 }
 
 static void enqueue(struct thread *t, bool front)
@@ -34,6 +36,7 @@ static void enqueue(struct thread *t, bool front)
 	else
 		list_append(queue, &t->run);
 	cpu.ready_mask[t->priority / 64] |= 1ull << (t->priority % 64);
+	cpu.ready_words |= 1u << (t->priority / 64);
 }
 
 void sched_enqueue(struct thread *t)
@@ -45,9 +48,19 @@ void sched_enqueue(struct thread *t)
 
 void sched_dequeue(struct thread *t)
 {
+	u64 *mask = &cpu.ready_mask[t->priority / 64];
+
 	list_remove(&t->run);
-	if (list_empty(&cpu.ready[t->priority]))
-		cpu.ready_mask[t->priority / 64] &= ~(1ull << (t->priority % 64));
+	if (!list_empty(&cpu.ready[t->priority]))
+		return;
+	*mask &= ~(1ull << (t->priority % 64));
+	if (!*mask)
+		cpu.ready_words &= ~(1u << (t->priority / 64));
+}
+
+static bool runnable(const struct thread *t)
+{
+	return t && t->state == SYS_THREAD_READY && !t->suspended;
 }
 
 /* The running thread leaves the CPU; it goes to a run queue if it still wants to run. */
@@ -59,9 +72,12 @@ static void put_current(bool front)
 		return;
 	cpu.current = NULL;
 	sched_account(t, (u32)arch_cycles());
-	if (t->state == SYS_THREAD_READY && !t->suspended)
+	if (runnable(t))
 		enqueue(t, front);
-	object_unref(&t->object);
+	if (likely(t->object.refs > 1 || t->object.caps))
+		t->object.refs--;
+	else
+		object_unref(&t->object);
 }
 
 static void set_current(struct thread *t)
@@ -152,12 +168,6 @@ static void interrupts(unsigned pending)
 
 /* ---- the way out ----------------------------------------------------------------------------------------------------------------- */
 
-static bool still_best(void)
-{
-	return cpu.current && cpu.current->state == SYS_THREAD_READY && !cpu.current->suspended &&
-	       highest_ready() <= cpu.current->priority;
-}
-
 /* Nobody wants the CPU: take memory apart, else sleep. */
 static void idle(void)
 {
@@ -169,14 +179,13 @@ static void idle(void)
 
 static void pick(void)
 {
-	int priority;
+	int priority = highest_ready();
 
 	cpu.resched = false;
-	if (still_best())
+	if (runnable(cpu.current) && priority <= cpu.current->priority)
 		return;
 	put_current(true);
-	priority = highest_ready();
-	if (priority < 0)
+	if (!cpu.ready_words)
 		return idle();
 	set_current(container_of(cpu.ready[priority].next, struct thread, run));
 	if (cpu.timer_at == INT64_MAX)
@@ -190,7 +199,7 @@ struct thread *sched_next(void)
 
 		if (unlikely(pending))
 			interrupts(pending);
-		if (cpu.resched || !cpu.current || cpu.current->state != SYS_THREAD_READY || cpu.current->suspended) {
+		if (cpu.resched || !runnable(cpu.current)) {
 			pick();
 			if (!cpu.current)
 				continue;
@@ -207,6 +216,7 @@ void sched_check(void)
 		bool marked = cpu.ready_mask[p / 64] >> (p % 64) & 1;
 
 		ASSERT(marked == !list_empty(&cpu.ready[p]));
+		ASSERT((cpu.ready_words >> (p / 64) & 1) == (cpu.ready_mask[p / 64] != 0));
 		list_each(link, &cpu.ready[p]) {
 			struct thread *t = container_of(link, struct thread, run);
 

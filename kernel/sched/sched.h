@@ -16,6 +16,7 @@ struct cpu {
 	u32 since;                      /* low half of the cycles up to which current's time is accounted; every tick does, so it never wraps */
 	i64 timer_at;                   /* what the machine's timer is set to */
 	u64 ready_mask[PRIORITIES / 64];
+	u32 ready_words;                /* bit i: ready_mask[i] is not 0 */
 	struct list ready[PRIORITIES];
 	struct avl_tree timers;
 };

@@ -234,6 +234,7 @@ static void page_wake(struct page_wait *w)
 		return thread_complete(t, w->space ? SYS_ERR_BAD_ADDRESS : w->status);
 	t->finish = false;              /* its call was over but for the copy */
 	t->context.regs.rax = (u64)SYS_ERR_BAD_ADDRESS;
+	t->retries = 0;
 	thread_wake(t);
 }
 

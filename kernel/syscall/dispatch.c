@@ -102,7 +102,14 @@ static inline bool look_up_plain(struct call *c, const struct syscall *sc)
 		u32 index = (u32)name;
 		struct slot *s;
 
-		if (unlikely(a->odd || index >= cspace->built || !cspace->leaf))
+		if (unlikely(a->odd)) {
+			if (!a->optional)
+				return false;
+			*out = NULL;
+			if (name == SYS_CAP_NULL)
+				continue;
+		}
+		if (unlikely(index >= cspace->built || !cspace->leaf))
 			return false;
 		s = cspace->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
 		if (unlikely(s->generation != name >> 32 || !s->object))

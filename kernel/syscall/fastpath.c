@@ -60,12 +60,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	r->rdx = badge;
 	r->r8 = f->r8;
 	header_put(&r->r9, words);
-	if (words == 0)
-		return;
-	r->r12 = f->r12;
-	r->r13 = f->r13;
-	r->r14 = f->r14;
-	r->r15 = f->r15;
+	message_copy_registers(r, &f->r12, words);
 }
 
 /* From now on t waits; its call will be made again unless it is completed. `to` runs. */
