@@ -71,27 +71,25 @@ static inline u64 *leaf_entry(paddr_t root, vaddr_t va, u64 *rights, u64 **above
 	return e2 & E_PRESENT ? table_at(e2, va, 1) : NULL;
 }
 
-static u64 entry_make(paddr_t frame, u32 flags)
+/* Flags and entries have these bits in common, but for their places: then no bit is looked at by itself. */
+#define USED (PT_ACCESSED | PT_DIRTY)
+#define USED_SHIFT 2
+_Static_assert(E_WRITE == PT_WRITE && (u64)USED << USED_SHIFT == (E_ACCESSED | E_DIRTY), "bits in common");
+
+static inline u64 entry_make(paddr_t frame, u32 flags)
 {
-	u64 e = frame | E_PRESENT | E_USER;
-	if (flags & PT_WRITE) e |= E_WRITE;
-	if (!(flags & PT_EXEC)) e |= E_NOEXEC;
-	if (flags & PT_ACCESSED) e |= E_ACCESSED;
-	if (flags & PT_DIRTY) e |= E_DIRTY;
-	if (flags & PT_UNCACHED) e |= E_UNCACHED;
-	return e;
+	u64 e = frame | E_PRESENT | E_USER | (flags & PT_WRITE) | (flags & USED) << USED_SHIFT;
+	if (unlikely(flags & PT_UNCACHED)) e |= E_UNCACHED;
+	return flags & PT_EXEC ? e : e | E_NOEXEC;
 }
 
-static struct pt_entry entry_read(u64 e, u64 rights)
+static inline struct pt_entry entry_read(u64 e, u64 rights)
 {
 	if (!(e & E_PRESENT))
 		return (struct pt_entry){ 0, 0 };
-	u32 flags = PT_READ;
-	if (e & rights & E_WRITE) flags |= PT_WRITE;
+	u32 flags = PT_READ | (e & rights & E_WRITE) | (e >> USED_SHIFT & USED);
 	if (!(e & E_NOEXEC)) flags |= PT_EXEC;
-	if (e & E_ACCESSED) flags |= PT_ACCESSED;
-	if (e & E_DIRTY) flags |= PT_DIRTY;
-	if (e & E_UNCACHED) flags |= PT_UNCACHED;
+	if (unlikely(e & E_UNCACHED)) flags |= PT_UNCACHED;
 	return (struct pt_entry){ e & E_FRAME, flags };
 }
 
