@@ -93,8 +93,13 @@ struct region *region_next(const struct region *c)
 
 struct region *region_at(const struct vmar *r, vaddr_t va)
 {
-	struct region *c = region_first(r, va);
-	return c && c->base <= va ? c : NULL;
+	for (struct avl_node *n = r->children.root; n;) {
+		struct region *c = of(n);
+		if (va - c->base < c->size)
+			return c;
+		n = va < c->base ? n->left : n->right;
+	}
+	return NULL;
 }
 
 /* The lowest region of a subtree that has one. */

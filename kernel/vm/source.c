@@ -147,9 +147,11 @@ static void wake_joiners(struct source *s, u64 page, u64 end)
 		wake_joiner(s, w, SYS_OK);
 }
 
-/* A delivered request loses its owner: a joiner takes it over, or a record. */
+/* A delivered request loses its owner: unless it is answered, a joiner takes it over, or a record. */
 static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
 {
+	if (all_set(arrived, 0, count))
+		return;
 	struct page_wait *w = joiner_in(s, first, first + count);
 	if (w) {
 		avl_remove(&s->joined, &w->node);
@@ -160,7 +162,7 @@ static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
 		insert(&s->requests, w);
 		return;
 	}
-	for (unsigned i = 0; i < SOURCE_RECORDS && !all_set(arrived, 0, count); i++) {
+	for (unsigned i = 0; i < SOURCE_RECORDS; i++) {
 		struct request_record *r = &s->record[i];
 		if (r->count)
 			continue;
@@ -215,8 +217,7 @@ static void give_part(struct source *s, const struct page_wait *was, u64 first, 
 		return wake_joiners(s, first, end);
 	memcpy(arrived, was->arrived, sizeof arrived);
 	shift_down(arrived, first - was->first);
-	if (!all_set(arrived, 0, end - first))
-		pass_on(s, first, end - first, arrived);
+	pass_on(s, first, end - first, arrived);
 }
 
 /* Cuts an answered page out of a request, so that it can be asked for anew. */

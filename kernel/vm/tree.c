@@ -451,6 +451,7 @@ paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at)
 		return frame;
 	frame_of(at->path.node[0])->state--;
 	path_count(&at->path, 0, -1, 0);
-	path_prune(t, &at->path, tree_index(t, page));
+	if (unlikely(frame_of(at->path.node[0])->state == 0))
+		path_prune(t, &at->path, tree_index(t, page));
 	return frame;
 }
