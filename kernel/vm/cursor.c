@@ -30,21 +30,21 @@ static bool others_let_go(struct vmo *v, u64 page, paddr_t shown)
 }
 
 /* A write to a page that others reach too, by its path or by itself. Never charges. */
-static sys_status_t copy_page(struct vmo *v, u64 page, paddr_t shared, unsigned retries, struct page_ref *out)
+static sys_status_t copy_page(struct vmo *v, u64 page, paddr_t shared, unsigned retries, struct tree_place *at,
+                              struct page_ref *out)
 {
-	tree_slot_t *slot;
 	if (!others_let_go(v, page, shared))
 		return VM_AGAIN;
-	sys_status_t status = tree_edit(&v->tree, page, retries > TREE_LEVELS, &slot);
+	sys_status_t status = tree_edit_at(&v->tree, page, retries > TREE_LEVELS, at);
 	if (status != SYS_OK)
 		return status;
 	if (frame_of(shared)->refs > 1) {
 		paddr_t copy = frame_alloc(FRAME_PAGE);
 		memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
-		tree_replace(&v->tree, page, slot, copy);
+		tree_replace(&v->tree, page, at->slot, copy);
 		counters.copies++;
 	}
-	*out = (struct page_ref){ tree_frame(*slot), true, true };
+	*out = (struct page_ref){ tree_frame(*at->slot), true, true };
 	return SYS_OK;
 }
 
@@ -84,7 +84,7 @@ sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsign
 	tree_slot_t slot = tree_locate(&v->tree, page, &at);
 	if (tree_tag(slot) == TREE_PAGE) {
 		if (write && !at.own)
-			return copy_page(v, page, tree_frame(slot), retries, out);
+			return copy_page(v, page, tree_frame(slot), retries, &at, out);
 		counters.shares += !at.own;
 		*out = (struct page_ref){ tree_frame(slot), at.own, false };
 		return SYS_OK;
