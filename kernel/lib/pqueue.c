@@ -28,14 +28,14 @@ void pqueue_node_init(struct pqueue_node *n)
 	list_init(&n->leader);
 }
 
-void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
+/* Into a queue that is not empty. */
+static void insert_among(struct pqueue *q, struct pqueue_node *n, u8 priority)
 {
 	struct list *at;
 
-	if (list_empty(&q->leaders) && !list_empty(&q->all))
+	if (list_empty(&q->leaders))
 		list_append(&q->leaders, &pqueue_first(q)->leader);
 	at = q->leaders.next;
-	n->priority = priority;
 	while (at != &q->leaders && leader_at(at)->priority > priority)
 		at = at->next;
 	if (at != &q->leaders && leader_at(at)->priority == priority)
@@ -45,14 +45,28 @@ void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
 	list_append(at == &q->leaders ? &q->all : &leader_at(at)->all, &n->all);
 }
 
+void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
+{
+	if (pqueue_empty(q))
+		return pqueue_insert_alone(q, n, priority);
+	n->priority = priority;
+	insert_among(q, n, priority);
+}
+
+/* A leader goes: the next of its priority takes its place. */
+static void resign(struct pqueue_node *n)
+{
+	struct list *heir = leader_link(n->all.next);
+
+	if (!list_on(heir))                     /* neither the next leader nor the head, whose list holds at least n */
+		list_insert_after(&n->leader, heir);
+	list_remove(&n->leader);
+}
+
 void pqueue_remove(struct pqueue_node *n)
 {
-	if (list_on(&n->leader)) {
-		struct list *heir = leader_link(n->all.next);
-		if (!list_on(heir))             /* neither the next leader nor the head, whose list holds at least n */
-			list_insert_after(&n->leader, heir);
-		list_remove(&n->leader);
-	}
+	if (list_on(&n->leader))
+		resign(n);
 	list_remove(&n->all);
 }
 

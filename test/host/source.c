@@ -327,7 +327,7 @@ START_TEST(arguments)
 	ck_assert_int_eq(pager_supply(pager, root, 0, PAGE_SIZE_, aux, AUX * PAGE_SIZE_, &done, &fresh),
 	                 SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(pager_supply(pager, root, 0, PAGE_SIZE_, root, 0, &done, &fresh), SYS_ERR_NOT_SUPPORTED);
-	ck_assert_int_eq(pager_op_range(pager, 99, root, 0, PAGE_SIZE_, 0), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(pager_op_range(pager, 99, root, 0, PAGE_SIZE_, 0), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_DIRTY, root, 0, PAGE_SIZE_, 0), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_FAIL, root, 1, PAGE_SIZE_, SYS_ERR_IO),
 	                 SYS_ERR_INVALID_ARGS);
