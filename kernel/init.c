@@ -35,7 +35,7 @@ static struct space *space;
 static void must(sys_status_t status, const char *what)
 {
 	if (status != SYS_OK)
-		panic("cannot start init: %s failed with status %d", what, status);
+		refuse("init: %s failed with status %d", what, status);
 }
 
 /* ---- capabilities ------------------------------------------------------------------------------------------------------------------------ */
@@ -111,7 +111,7 @@ static void load_segment(const u8 *file, u64 size, const struct elf_segment *s)
 	              (s->flags & ELF_X ? SYS_VM_PERM_EXECUTE : 0);
 
 	if (s->offset > size || s->filesz > size - s->offset || s->filesz > s->memsz || s->vaddr >= STACK_TOP || s->memsz > STACK_TOP)
-		panic("cannot start init: its ELF file is damaged (a segment lies outside the file)");
+		refuse("init: its ELF file is damaged (a segment lies outside the file)");
 	place(s->vaddr - skip, page_up(skip + s->memsz), options, skip, file + s->offset, s->filesz);
 }
 
@@ -121,9 +121,9 @@ static u64 load(const struct boot_module *m)
 	const struct elf_header *h = (const void *)file;
 
 	if (m->size < sizeof(*h) || memcmp(h->ident, "\177ELF\2\1", 6) != 0 || h->type != ELF_EXEC || h->machine != ELF_X86_64)
-		panic("cannot start init: module `init` is not a static x86-64 ELF program");
+		refuse("init: module `init` is not a static x86-64 ELF program");
 	if (h->phentsize != sizeof(struct elf_segment) || h->phoff > m->size || h->phnum > (m->size - h->phoff) / sizeof(struct elf_segment))
-		panic("cannot start init: its ELF file is damaged (program headers outside the file)");
+		refuse("init: its ELF file is damaged (program headers outside the file)");
 	for (u32 i = 0; i < h->phnum; i++) {
 		struct elf_segment s;
 
@@ -141,7 +141,7 @@ static u32 add_string(u8 *block, u32 *used, const char *text)
 	u32 at = *used, len = (u32)strlen(text) + 1;
 
 	if (len > BLOCK_SIZE - at)
-		panic("cannot start init: names of modules and command line are over %u bytes", BLOCK_SIZE);
+		refuse("init: names of modules and command line are over %u bytes", BLOCK_SIZE);
 	memcpy(block + at, text, len);
 	*used += len;
 	return at;
@@ -200,7 +200,7 @@ void init_start(const struct boot_info *boot)
 		if (is_init(&boot->module[i]))
 			init = &boot->module[i];
 	if (!init)
-		panic("cannot start init: the loader gave %u modules, none of them named `init`", boot->modules);
+		refuse("init: the loader gave %u modules, none of them named `init`", boot->modules);
 	make_cspace();
 	must(space_create(account_root(), true, &space), "its address space");
 	entry = load(init);

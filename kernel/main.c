@@ -33,7 +33,7 @@ noreturn void kernel_main(const struct boot_info *boot)
 
 	kprintf("vellum: started by %s on %s\n", boot->loader, boot->cpu);
 	if (missing)
-		panic("this CPU lacks %s", missing);
+		refuse("this CPU lacks %s", missing);
 	memory_init(boot);
 	vm_randomise = !option(boot, "norandom");
 	vmo_boot();

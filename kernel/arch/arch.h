@@ -84,6 +84,7 @@ int  arch_console_read(void);                                        /* next byt
 /* Ends the machine: QEMU by isa-debug-exit, Bochs by port 0x8900, else ACPI-less halt. Prints nothing. */
 noreturn void arch_shutdown(u32 code);
 #define ARCH_SHUTDOWN_PANIC 255u
+#define ARCH_SHUTDOWN_REFUSED 254u      /* refuse(), lib/assert.h */
 /* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
 noreturn void arch_panic_dump(void);
 /* Walker: no page of the kernel's own is writable and executable, none is the user's; says on the console what it found. */

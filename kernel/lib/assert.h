@@ -10,6 +10,10 @@
 /* Prints "vellum: PANIC: " and the text, what the machine knows, and stops as failed. On the host: prints and aborts. */
 noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
+/* Ends the machine as failed where it is not the kernel that is wrong: loader, memory, modules or CPU are not what it needs. "vellum: cannot start: " and the text, which says
+ * what is missing; no registers, no backtrace. */
+noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
 #define ASSERT(fact) do { if (unlikely(!(fact))) panic("%s (%s:%d)", #fact, __FILE__, __LINE__); } while (0)
 #ifdef VELLUM_DEBUG
 #define DEBUG_ASSERT(fact) ASSERT(fact)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* panic.c: the end of a kernel whose facts do not hold. A panic inside a panic says so and prints no more. */
+/* panic.c: the end of a kernel whose facts do not hold, or that cannot start on what it was given. A panic inside a panic says so and prints no more. */
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "lib/print.h"
@@ -20,4 +20,15 @@ noreturn void panic(const char *format, ...)
 	kprintf("\n");
 	va_end(args);
 	arch_panic_dump();
+}
+
+noreturn void refuse(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	kprintf("vellum: cannot start: ");
+	kvprintf(format, args);
+	va_end(args);
+	kprintf("\nvellum: shutdown %u\n", ARCH_SHUTDOWN_REFUSED);
+	arch_shutdown(ARCH_SHUTDOWN_REFUSED);
 }

@@ -38,7 +38,7 @@ static u64 span_len(struct span s) { return s.end > s.first ? s.end - s.first : 
 
 noreturn static void too_little(u64 frames, u64 needed)
 {
-	panic("too little memory: %lu KiB free after the kernel and its modules, %lu KiB needed",
+	refuse("too little memory: %lu KiB free after the kernel and its modules, %lu KiB needed",
 		(unsigned long)(frames * 4), (unsigned long)(needed * 4));
 }
 

@@ -187,16 +187,23 @@ int arch_console_read(void)
 	return input_read < input_length ? (u8)input[input_read++] : -1;
 }
 
+static void show_output(void)
+{
+	size_t tail = output_length > 4096 ? output_length - 4096 : 0;
+	fprintf(stderr, "%s\n", output + tail);
+}
+
 noreturn void arch_shutdown(u32 code)
 {
+	if (code == ARCH_SHUTDOWN_REFUSED)
+		show_output();
 	fflush(NULL);
 	exit((int)code);
 }
 
 noreturn void arch_panic_dump(void)
 {
-	size_t tail = output_length > 4096 ? output_length - 4096 : 0;
-	fprintf(stderr, "%s\n", output + tail);
+	show_output();
 	abort();
 }
 

@@ -14,7 +14,7 @@ struct boot_info boot_info;
 const void *boot_loader_memory(paddr_t at, u64 size, const char *what)
 {
 	if (at == 0 || at >= LOADER_MEMORY_END || size > LOADER_MEMORY_END - at)
-		panic("the boot loader's %s lies out of reach (0x%lx, %lu bytes)", what, at, size);
+		refuse("the boot loader's %s lies out of reach (0x%lx, %lu bytes)", what, at, size);
 	return phys_to_virt(at);
 }
 
@@ -31,10 +31,10 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 	cpu_init_traps();
 	serial_init();
 	if (magic != BOOT_BY_PVH && magic != MULTIBOOT2_BOOTLOADER_MAGIC)
-		panic("not started by a multiboot2 or PVH loader");
+		refuse("not started by a multiboot2 or PVH loader");
 	const char *missing = arch_cpu_missing();
 	if (missing)
-		panic("this CPU lacks %s", missing);
+		refuse("this CPU lacks %s", missing);
 	cpu_init_features();
 	boot_info.entry_tsc = tsc;
 	cpu_brand(boot_info.cpu, sizeof boot_info.cpu);

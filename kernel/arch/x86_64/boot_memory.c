@@ -149,7 +149,7 @@ static paddr_t frame_take(void)
 		memset(phys_to_virt(at), 0, PAGE_SIZE_);
 		return at;
 	}
-	panic("too little memory for the kernel's page tables");
+	refuse("too little memory for the kernel's page tables");
 }
 
 static void map_ram(u64 base, u64 end, bool gib_pages)
@@ -193,7 +193,7 @@ void boot_map_memory(void)
 	for (u32 i = 0; i < boot_info.rams; i++)
 		there |= boot_info.ram[i].base <= start && range_end(&boot_info.ram[i]) >= image_phys(early_end);
 	if (!there)
-		panic("the memory map has no RAM where the kernel is (0x%lx)", start);
+		refuse("the memory map has no RAM where the kernel is (0x%lx)", start);
 	range_add(boot_info.taken, &boot_info.takens, start, end);
 
 	map_image();

@@ -20,7 +20,7 @@ static const char bundle_magic[16] = "VELLUM-BUNDLE-1\n";
 static struct boot_module *module_new(void)
 {
 	if (boot_info.modules == BOOT_MODULES)
-		panic("more than %u boot modules", BOOT_MODULES);
+		refuse("more than %u boot modules", BOOT_MODULES);
 	return &boot_info.module[boot_info.modules++];
 }
 
@@ -44,18 +44,18 @@ static void check_place(const struct boot_module *m)
 	u64 end = m->base + m->size;
 	bool in_ram = false;
 	if (!page_aligned(m->base))
-		panic("module \"%s\" at 0x%lx is not page aligned", m->name, m->base);
+		refuse("module \"%s\" at 0x%lx is not page aligned", m->name, m->base);
 	for (u32 i = 0; i < boot_info.rams; i++) {
 		const struct boot_range *r = &boot_info.ram[i];
 		in_ram |= m->base >= r->base && m->size <= r->size && page_up(end) <= r->base + r->size;
 	}
 	if (!in_ram && m->size)
-		panic("module \"%s\" (0x%lx, %lu bytes) does not lie in RAM", m->name, m->base, m->size);
+		refuse("module \"%s\" (0x%lx, %lu bytes) does not lie in RAM", m->name, m->base, m->size);
 	if (overlap(m->base, page_up(end), image_phys(kernel_start), image_phys(early_end)))
-		panic("module \"%s\" (0x%lx, %lu bytes) lies upon the kernel", m->name, m->base, m->size);
+		refuse("module \"%s\" (0x%lx, %lu bytes) lies upon the kernel", m->name, m->base, m->size);
 	for (const struct boot_module *o = boot_info.module; o < m; o++)
 		if (overlap(m->base, page_up(end), o->base, page_up(o->base + o->size)))
-			panic("modules \"%s\" and \"%s\" overlap", o->name, m->name);
+			refuse("modules \"%s\" and \"%s\" overlap", o->name, m->name);
 }
 
 void boot_check_modules(void)
@@ -74,9 +74,9 @@ static void clear_tail(const struct boot_module *m)
 static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *e, u32 index, u64 end)
 {
 	if (e->name[0] == 0 || e->name[sizeof e->name - 1] != 0)
-		panic("bundle \"%s\" is broken: the name of entry %u", b->name, index);
+		refuse("bundle \"%s\" is broken: the name of entry %u", b->name, index);
 	if (!page_aligned(e->offset) || e->offset < end || e->offset > b->size || e->size > b->size - e->offset)
-		panic("bundle \"%s\" is broken: entry %u, \"%s\", has offset 0x%lx and size 0x%lx", b->name, index,
+		refuse("bundle \"%s\" is broken: entry %u, \"%s\", has offset 0x%lx and size 0x%lx", b->name, index,
 			e->name, e->offset, e->size);
 	struct boot_module *m = module_new();
 	*m = (struct boot_module){ .base = b->base + e->offset, .size = e->size };
@@ -88,9 +88,9 @@ static void unpack(const struct boot_module *b)
 {
 	const struct bundle *header = phys_to_virt(b->base);
 	if (b->size < sizeof *header)
-		panic("bundle \"%s\" is broken: %lu bytes", b->name, b->size);
+		refuse("bundle \"%s\" is broken: %lu bytes", b->name, b->size);
 	if (header->count > (b->size - sizeof *header) / sizeof header->entry[0])
-		panic("bundle \"%s\" is broken: %u entries in %lu bytes", b->name, header->count, b->size);
+		refuse("bundle \"%s\" is broken: %u entries in %lu bytes", b->name, header->count, b->size);
 	u64 end = sizeof *header + header->count * sizeof header->entry[0];
 	for (u32 i = 0; i < header->count; i++)
 		end = page_up(unpack_entry(b, &header->entry[i], i, end));

@@ -76,5 +76,6 @@ u32  apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
 
 void serial_init(void);
+void serial_drain(void);                /* until the last byte has left: a machine that ends at once would lose it */
 /* Takes what came into the ring; true when there is something. */
 bool serial_interrupt(void);

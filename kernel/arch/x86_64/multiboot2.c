@@ -17,7 +17,7 @@ static u8 rsdp_copy[64];
 static size_t tail(const struct multiboot_tag *tag, size_t fixed)
 {
 	if (tag->size < fixed)
-		panic("the boot loader's tag of type %u has only %u bytes", tag->type, tag->size);
+		refuse("the boot loader's tag of type %u has only %u bytes", tag->type, tag->size);
 	return tag->size - fixed;
 }
 
@@ -27,7 +27,7 @@ static void read_module(const struct multiboot_tag *tag)
 	size_t max = tail(tag, sizeof *m);
 	size_t space = 0;
 	if (m->mod_end < m->mod_start)
-		panic("the boot loader's module %u ends before it starts", boot_info.modules);
+		refuse("the boot loader's module %u ends before it starts", boot_info.modules);
 	/* GRUB passes what stands behind the file's name; others the whole line. The last word names the module. */
 	for (size_t i = 0; i < max && m->cmdline[i]; i++)
 		if (m->cmdline[i] == ' ')
@@ -40,7 +40,7 @@ static void read_memory_map(const struct multiboot_tag *tag, bool usable)
 	const struct multiboot_tag_mmap *map = (const void *)tag;
 	size_t size = tail(tag, sizeof *map);
 	if (map->entry_size < sizeof map->entries[0] || map->entry_size % 8)
-		panic("the boot loader's memory map has entries of %u bytes", map->entry_size);
+		refuse("the boot loader's memory map has entries of %u bytes", map->entry_size);
 	for (size_t at = 0; size - at >= map->entry_size; at += map->entry_size) {
 		const struct multiboot_mmap_entry *e = (const void *)((const u8 *)map->entries + at);
 		if (usable && e->type == MULTIBOOT_MEMORY_AVAILABLE)
@@ -82,11 +82,11 @@ static void each_tag(const u8 *info, u32 size, void (*read)(const struct multibo
 		if (tag->type == MULTIBOOT_TAG_TYPE_END)
 			return;
 		if (tag->size < sizeof *tag || tag->size > size - at)
-			panic("the boot loader's tag of type %u has %u bytes", tag->type, tag->size);
+			refuse("the boot loader's tag of type %u has %u bytes", tag->type, tag->size);
 		read(tag);
 		at += (tag->size + MULTIBOOT_TAG_ALIGN - 1) & ~(u64)(MULTIBOOT_TAG_ALIGN - 1);
 	}
-	panic("the boot loader's information has no end");
+	refuse("the boot loader's information has no end");
 }
 
 static void reserve_tag(const struct multiboot_tag *tag)
@@ -99,10 +99,10 @@ void multiboot2_parse(paddr_t info)
 {
 	const struct info_header *header = boot_loader_memory(info, sizeof *header, "information");
 	if (info % MULTIBOOT_INFO_ALIGN || header->size > INFO_MAX)
-		panic("the boot loader's information is no list of tags (0x%lx, %u bytes)", info, header->size);
+		refuse("the boot loader's information is no list of tags (0x%lx, %u bytes)", info, header->size);
 	const u8 *tags = boot_loader_memory(info, header->size, "information");
 	each_tag(tags, header->size, read_tag);
 	each_tag(tags, header->size, reserve_tag);
 	if (boot_info.rams == 0)
-		panic("the boot loader tells of no memory");
+		refuse("the boot loader tells of no memory");
 }

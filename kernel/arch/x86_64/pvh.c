@@ -27,9 +27,9 @@ static const char *loader_text(u64 at)
 static void read_memory_map(const struct pvh_info *info)
 {
 	if (info->version < 1 || info->memory_entries == 0)
-		panic("the boot loader tells of no memory");
+		refuse("the boot loader tells of no memory");
 	if (info->memory_entries > MAP_MAX || info->memory_map % 8)
-		panic("the boot loader's memory map is broken (0x%lx, %u entries)", info->memory_map,
+		refuse("the boot loader's memory map is broken (0x%lx, %u entries)", info->memory_map,
 			info->memory_entries);
 	const struct pvh_memory *map;
 	map = boot_loader_memory(info->memory_map, info->memory_entries * sizeof *map, "memory map");
@@ -44,14 +44,14 @@ static void read_memory_map(const struct pvh_info *info)
 static void read_modules(const struct pvh_info *info)
 {
 	if (info->modules > BOOT_MODULES || info->module_list % 8)
-		panic("the boot loader's list of %u modules is broken (0x%lx)", info->modules, info->module_list);
+		refuse("the boot loader's list of %u modules is broken (0x%lx)", info->modules, info->module_list);
 	if (info->modules == 0)
 		return;
 	const struct pvh_module *list;
 	list = boot_loader_memory(info->module_list, info->modules * sizeof *list, "list of modules");
 	for (u32 i = 0; i < info->modules; i++) {
 		if (list[i].size > PHYSMAP_SIZE || list[i].base > PHYSMAP_SIZE)
-			panic("the boot loader's module %u lies out of reach (0x%lx, %lu bytes)", i, list[i].base,
+			refuse("the boot loader's module %u lies out of reach (0x%lx, %lu bytes)", i, list[i].base,
 				list[i].size);
 		boot_add_module(list[i].base, list[i].size, loader_text(list[i].cmdline), TEXT_MAX);
 	}
@@ -61,7 +61,7 @@ void pvh_parse(paddr_t at)
 {
 	const struct pvh_info *info = boot_loader_memory(at, sizeof *info, "information");
 	if (at % 8 || info->magic != PVH_MAGIC)
-		panic("not started by a multiboot2 or PVH loader");
+		refuse("not started by a multiboot2 or PVH loader");
 	boot_copy_text(boot_info.loader, sizeof boot_info.loader, "PVH", SIZE_MAX);
 	boot_copy_text(boot_info.cmdline, sizeof boot_info.cmdline, loader_text(info->cmdline), TEXT_MAX);
 	boot_info.rsdp = info->rsdp;

@@ -13,6 +13,7 @@
 #define STATUS      (COM1 + 5)
 #define STATUS_DATA 0x01
 #define STATUS_ROOM 0x20
+#define STATUS_IDLE 0x40                /* nothing is left to send */
 #define POLLS       65536u              /* longer than a byte takes to leave, on any machine */
 #define NOBODY      0xff                /* what reads as a status where no UART is */
 
@@ -46,6 +47,12 @@ void arch_console_write(const char *text, size_t len)
 			put('\r');
 		put(text[i]);
 	}
+}
+
+void serial_drain(void)
+{
+	for (unsigned i = 0; i < POLLS && !(in8(STATUS) & STATUS_IDLE); i++)
+		;
 }
 
 bool serial_interrupt(void)

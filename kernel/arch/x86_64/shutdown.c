@@ -7,6 +7,7 @@
 
 noreturn void arch_shutdown(u32 code)
 {
+	serial_drain();
 	out32(PORT_QEMU_EXIT, code);
 	for (const char *text = "Shutdown"; *text; text++)
 		out8(PORT_BOCHS_EXIT, (u8)*text);
