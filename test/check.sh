@@ -114,6 +114,19 @@ sdk() {
 	return $status
 }
 
+# The example that README.md shows: its text and its output must be there.
+example() {
+	local line out status
+	build/sdk/bin/vellum-cc -Wall -Wextra -Werror -std=c11 -o "$logs/snapshot" docs/examples/snapshot.c || return
+	out=$(build/sdk/bin/vellum-run --test "$logs/snapshot")
+	status=$?
+	echo "exit status $status"
+	while IFS= read -r line; do
+		grep -qF -- "$line" README.md || { echo "README.md has not: $line"; return 1; }
+	done < <(echo "$out"; sed -n '/^int main/,/^}/p' docs/examples/snapshot.c)
+	[ "$status" = 7 ] && [ -n "$out" ]
+}
+
 rm -rf "$logs"
 mkdir -p "$logs"
 note "builds (logs are in $logs)"
@@ -145,6 +158,7 @@ note "SDK"
 step "SDK: a program outside the tree" sdk.log sdk
 note "documentation"
 step "docs: the page of system calls is that of the table" docs.log docs/make-syscalls --check
+step "docs: the example of the README does what is shown there" example.log example
 
 echo "1..$((passed + failed + skipped))"
 echo "$passed passed, $failed failed, $skipped skipped"
