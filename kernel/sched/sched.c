@@ -145,6 +145,9 @@ static void set_timer(i64 now)
 	arch_timer_set(when);
 }
 
+/* Steps of destruction per tick: a deleter that was killed in the middle leaves its work to the clock. */
+#define TICK_REAP 4u
+
 static void tick(void)
 {
 	i64 now = arch_now();
@@ -154,6 +157,8 @@ static void tick(void)
 	run_timers(now);
 	if (cpu.ticked && cpu.current && !list_empty(&cpu.ready[cpu.current->priority]))
 		sched_yield();
+	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
+		;
 	cpu.ticked = true;
 	set_timer(now);
 }

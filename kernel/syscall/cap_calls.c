@@ -55,26 +55,33 @@ int call_cap_move(struct call *c)
 	return status;
 }
 
-/* Deletes, and takes apart what came to its end by it, as far as no interrupt waits. */
-static int delete(struct slot *s)
+/* Takes apart what has come to its end. When an interrupt waits, the call goes on as `reap_rest`: its own work is done, and who waits on what
+ * ended must be told even if no CPU is ever idle. */
+int call_reap_rest(struct call *c)
+{
+	if (object_reap(NULL))
+		return SYS_OK;
+	c->r->rax = NR_reap_rest;
+	return VM_AGAIN;
+}
+
+static int delete(struct call *c, struct slot *s)
 {
 	sys_status_t status = cap_delete(s);
 
-	if (status == SYS_OK)
-		object_reap(NULL);
-	return status;
+	return status == SYS_OK ? call_reap_rest(c) : status;
 }
 
 int call_cap_delete(struct call *c)
 {
-	return delete(c->slot[0]);
+	return delete(c, c->slot[0]);
 }
 
 int call_cnode_delete(struct call *c)
 {
 	struct slot *s = cnode_lookup(call_object(c, 0), c->r->rsi);
 
-	return s ? delete(s) : SYS_ERR_BAD_CAP;
+	return s ? delete(c, s) : SYS_ERR_BAD_CAP;
 }
 
 int call_cap_revoke(struct call *c)
@@ -83,10 +90,7 @@ int call_cap_revoke(struct call *c)
 
 	if (status == SYS_OK && !object_reap(NULL))
 		return VM_AGAIN;
-#ifdef VELLUM_DEBUG
-	if (status == SYS_OK && c->slot[0]->object->type == SYS_TYPE_UNTYPED)
-		check_all();
-#endif
+	check_sometimes();
 	return status;
 }
 

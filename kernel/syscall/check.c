@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* check.c: all walkers at once, over all that lives. A debug kernel runs them whenever an account has been revoked (a process ended), and every so many
- * entries. Lock: the kernel lock. */
+/* check.c: all walkers at once, over all that lives. See check.h. Lock: the kernel lock. */
 #include "syscall/check.h"
 
 #include "mem/frame.h"
@@ -33,9 +32,13 @@ void check_all(void)
 #ifdef VELLUM_DEBUG
 void check_sometimes(void)
 {
-	static u32 entries;
+	static u64 next;
+	u64 begin = arch_cycles(), end;
 
-	if (++entries % CHECK_EVERY == 0)
-		check_all();
+	if (begin < next)
+		return;
+	check_all();
+	end = arch_cycles();
+	next = end + CHECK_SHARE * (end - begin);
 }
 #endif

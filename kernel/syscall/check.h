@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* check.h: the walkers of all layers, together. */
+/* check.h: the walkers of all layers, together. A debug kernel runs them on the way into system calls and when an account has been revoked (a process
+ * ended); as they look at everything that lives, they take a fixed share of the time at most. */
 #pragma once
 
-#define CHECK_EVERY 4096u               /* system calls between two runs, in a debug kernel */
+#define CHECK_SHARE 4u                  /* a run is followed by so many times as long without one */
 
 /* Every invariant that a walker knows (design.md 9), over everything that lives; panics at the first that does not hold. */
 void check_all(void);
 #ifdef VELLUM_DEBUG
+/* The same, if it is time. */
 void check_sometimes(void);
 #else
 static inline void check_sometimes(void) { }

@@ -67,8 +67,7 @@ int call_thread_kill(struct call *c)
 	if (t->state == SYS_THREAD_EXITED)
 		return SYS_ERR_BAD_STATE;
 	thread_exit(t, (i64)c->r->rsi);
-	object_reap(NULL);
-	return t == c->t ? CALL_DONE : SYS_OK;
+	return t == c->t ? CALL_DONE : call_reap_rest(c);
 }
 
 int call_thread_set_priority(struct call *c)
