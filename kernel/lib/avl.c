@@ -142,6 +142,8 @@ void avl_remove(struct avl_tree *t, struct avl_node *n)
 {
 	if (n->left && n->right) {
 		remove_inner(t, n);
+	} else if (t->root == n && !n->left && !n->right) {
+		t->root = NULL;
 	} else {
 		struct avl_node *parent = n->parent;
 		bool left = parent && parent->left == n;

@@ -45,7 +45,7 @@ static void enter_neighbours(struct space *s, struct mapping *m, vaddr_t va, vad
 
 sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned retries, struct page_wait *w)
 {
-	struct mapping *m = vmar_find(&s->root_vmar, va);
+	struct mapping *m = space_find(s, va);
 	bool write = access & SYS_ACCESS_WRITE;
 	struct page_ref ref;
 	vaddr_t until;
@@ -78,21 +78,25 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	return SYS_OK;
 }
 
-void vm_fault_finish(struct space *s, vaddr_t va, unsigned access)
+void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 {
-	struct mapping *m = vmar_find(&s->root_vmar, va);
-	struct page_ref ref;
-	vaddr_t until;
+	vaddr_t va = w->va & ~PAGE_MASK, until;
+	struct mapping *m = space_find(w->space, va);
+	struct page_ref found;
 
-	va &= ~PAGE_MASK;
 	if (!m)
 		return;
 	u32 perm = mapping_perm(m, va, &until);
-	if (fault_allowed(m, va, access, perm) != SYS_OK)
+	if (fault_allowed(m, va, w->access, perm) != SYS_OK)
 		return;
 	u64 page = mapping_page(m, va);
 	const struct vmo_closing *c = &m->vmo->closing;
-	if ((c->page <= page && page < c->end) || !cursor_peek(m->vmo, page, &ref))
+	if (c->page <= page && page < c->end)
 		return;
-	fault_enter(s, m, va, perm, &ref);
+	if (!ref || m->vmo != w->root || page != w->page) {
+		if (!cursor_peek(m->vmo, page, &found))
+			return;
+		ref = &found;
+	}
+	fault_enter(w->space, m, va, perm, ref);
 }

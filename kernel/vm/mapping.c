@@ -110,8 +110,11 @@ void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below,
 static void mapping_gone(struct mapping *m)
 {
 	struct vmo *v = m->vmo;
+	struct space *s = m->region.parent->space;
 
 	DEBUG_ASSERT(!m->changes.root);
+	if (s && s->recent == m)
+		s->recent = NULL;
 	deriv_remove(&m->deriv);
 	list_remove(&m->writable);
 	interval_remove(m);

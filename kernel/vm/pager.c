@@ -172,10 +172,19 @@ static sys_status_t supply_missing(struct vmo *v, u64 page, struct tree_place *t
 	return status;
 }
 
+/* What was put into the root's own slot just now, for those who wait for it. */
+static struct page_ref supplied(tree_slot_t slot)
+{
+	if (tree_tag(slot) == TREE_PAGE)
+		return (struct page_ref){ .frame = tree_frame(slot), .writable = true };
+	return (struct page_ref){ .frame = zero_page };
+}
+
 /* One page, from nothing to answered. */
 static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
 {
 	struct tree_place to;
+	struct page_ref ref, *is = NULL;
 	bool moved = false;
 	sys_status_t status;
 	if (page < v->source->limit && tree_locate(&v->tree, page, &to) == TREE_EMPTY) {
@@ -183,11 +192,13 @@ static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 au
 		if (status != SYS_OK)
 			return status;
 		*fresh += PAGE_SIZE_;
+		is = &ref;
+		ref = supplied(*to.slot);
 	}
 	status = moved ? SYS_OK : give_up(aux, aux_page);
 	if (status != SYS_OK)
 		return status;
-	return source_answer_step(v->source, page) ? SYS_OK : VM_AGAIN;
+	return source_answer_step(v->source, page, is) ? SYS_OK : VM_AGAIN;
 }
 
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,

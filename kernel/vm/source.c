@@ -95,6 +95,8 @@ static struct page_wait *joiner_in(const struct source *s, u64 page, u64 end)
 
 static struct request_record *record_at(struct source *s, u64 page)
 {
+	if (!s->recorded)
+		return NULL;
 	for (unsigned i = 0; i < SOURCE_RECORDS; i++)
 		if (page - s->record[i].first < s->record[i].count)
 			return &s->record[i];
@@ -166,6 +168,7 @@ static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
 		struct request_record *r = &s->record[i];
 		if (r->count)
 			continue;
+		s->recorded = true;
 		r->first = first;
 		r->count = count;
 		memcpy(r->arrived, arrived, sizeof r->arrived);
@@ -280,7 +283,8 @@ static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w
 	w->state = PAGE_WAIT_QUEUED;
 	w->first = page;
 	w->count = end - page;
-	memset(w->arrived, 0, sizeof w->arrived);
+	for (u64 i = 0; i < w->count; i += 64)          /* what is behind the request is never looked at */
+		w->arrived[i / 64] = 0;
 	insert(&s->requests, w);
 	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
 	s->request_count++;
@@ -329,10 +333,10 @@ bool pager_take(struct pager *p, sys_pager_request_t *out)
 }
 
 /* ---- answering ---------------------------------------------------------------------------------- */
-static void answer(struct page_wait *w)
+static void answer(struct page_wait *w, const struct page_ref *ref)
 {
 	if (w->space)
-		vm_fault_finish(w->space, w->va, w->access);
+		vm_fault_finish(w, ref);
 	wake(w, SYS_OK);
 }
 
@@ -346,24 +350,29 @@ static void answer_record(struct source *s, u64 page)
 		r->count = 0;
 }
 
-bool source_answer_step(struct source *s, u64 page)
+bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 {
 	struct page_wait *w;
 	for (unsigned n = 0; (w = joiner_in(s, page, page + 1)) != NULL; n++) {
 		if (n == SOURCE_STEP)
 			return false;
 		avl_remove(&s->joined, &w->node);
-		answer(w);
+		answer(w, ref);
 	}
 	w = owner_at(s, page);
 	if (!w) {
 		answer_record(s, page);
 		return true;
 	}
+	if (w->count == 1 && w->state == PAGE_WAIT_DELIVERED) {         /* all that it asked for */
+		avl_remove(&s->requests, &w->node);
+		answer(w, ref);
+		return true;
+	}
 	bit_set(w->arrived, page - w->first);
 	if (w->page == page) {
 		leave(s, w);
-		answer(w);
+		answer(w, ref);
 	}
 	return true;
 }

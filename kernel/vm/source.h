@@ -48,6 +48,7 @@ struct source {                         /* a part of a root: PART in the slab of
 	struct avl_tree joined;         /* page_wait.node of joiners, by page */
 	u64 request_count;
 	struct request_record record[SOURCE_RECORDS];
+	bool recorded;                  /* one of them was used before */
 };
 
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out);
@@ -72,7 +73,7 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 /* One step each, a bounded number of waiters; true: nothing is left to do. */
 #define SOURCE_STEP 16u
 /* This page of the root is there now: finishes the faults of those who wait for it, and wakes them. */
-bool source_answer_step(struct source *s, u64 page);
+bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref);
 /* Pages [page, end) failed: wakes who waits for one of them. */
 bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status);
 /* The root shrank to `pages`: waiters beyond are woken; they try again and find out. */

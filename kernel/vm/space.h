@@ -13,6 +13,17 @@ static inline vaddr_t span_end(vaddr_t va) { return (va & ~(PT_SPAN - 1)) + PT_S
 
 /* The mapping at va in r or in its regions, or NULL. Regions that are going hold none. */
 struct mapping *vmar_find(const struct vmar *r, vaddr_t va);
+/* The same from the root, for faults: the next one is mostly where the last one was. */
+static inline struct mapping *space_find(struct space *s, vaddr_t va)
+{
+	struct mapping *m = s->recent;
+
+	if (likely(m && va - m->region.base < m->region.size && !s->root_vmar.destroyed))
+		return m;
+	m = vmar_find(&s->root_vmar, va);
+	s->recent = m && m->region.parent == &s->root_vmar ? m : NULL;
+	return m;
+}
 /* [addr, addr + len), len rounded up, is a range of pages within r. */
 bool vmar_range(const struct vmar *r, vaddr_t addr, u64 len, vaddr_t *end);
 /* A fresh VMAR's place and trees. */

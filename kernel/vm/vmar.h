@@ -35,6 +35,7 @@ struct space {                          /* lives inside the root VMAR's object *
 	struct account *account;        /* pays for tables, mappings, regions */
 	u64 tables;                     /* in use, root left out; SPACE_RESERVE are paid for in advance */
 	u32 oldest, newest;             /* leaf tables by age (frame table links), to be reused */
+	struct mapping *recent;         /* where the last fault was, if that is a mapping of the root VMAR itself; else NULL */
 	struct list threads;            /* back links of the threads that run in it (the layer above) */
 	/* Set by the layer above: the space ends. Called, a step each, until it has no threads. */
 	void (*ended)(struct space *);
@@ -74,9 +75,9 @@ bool vmar_maps_next(struct vmar *r, vaddr_t *at, u32 *depth, sys_maps_t *out);
  * fault again. SHOULD_WAIT: w registered. Else the status of the fault message: NOT_FOUND (no mapping),
  * ACCESS_DENIED, OUT_OF_RANGE, NO_MEMORY, BAD_STATE, or the pager's code. */
 sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned retries, struct page_wait *w);
-/* Supply finished a page that a fault waits for: enters it if mapping and rights still allow; never allocates
- * beyond the reserve. */
-void vm_fault_finish(struct space *s, vaddr_t va, unsigned access);
+/* The page that the access behind w waits for is there: enters it if mapping and rights still allow; never allocates beyond the reserve.
+ * ref: the page w->page of w->root, or NULL: look it up. */
+void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref);
 
 /* Copies between kernel memory and the user memory of a space, one page-run at a time, faulting pages in. *done
  * (in/out) counts bytes. SYS_OK; VM_AGAIN; SHOULD_WAIT; BAD_ADDRESS. */
