@@ -143,6 +143,8 @@ host_tests
 note "guest tests"
 guest_tests release
 guest_tests debug
+step "guest: a test for each declared pair of call and error" pairs.log test/guest/pairs.sh "$logs/guest-release.serial"
+step "kernel: no page of its own is writable and executable" pages.log grep -a 'kernel pages: .*, none both' "$logs/guest-debug.serial"
 step "three runs of the guest tests are identical" repeatable.log repeatable
 note "boots"
 step "image for the boots" image.log smoke_image

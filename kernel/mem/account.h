@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* account.h: memory accounts, the objects behind Untyped capabilities (design.md 4).
+/* account.h: memory accounts, the objects behind Untyped capabilities (docs/architecture.md).
  *
  * An account is a right to `total` frames. used (charged here) + promised (totals of the children) <= total, always; so what an account
  * covers cannot fail. All figures in frames. Lock: the kernel lock.

@@ -75,7 +75,7 @@ bool object_hand_up(struct account *account);
 /* Steps until there is nothing left or an interrupt is pending (at least one step). True: nothing left. */
 bool object_reap(struct account *account);
 
-/* The derivation list (design.md 3): every capability has an opening and a closing entry in one doubly linked Euler list, things that
+/* The derivation list (docs/architecture.md): every capability has an opening and a closing entry in one doubly linked Euler list, things that
  * hang below capabilities (mappings, views, pins) a single leaf entry. The kind of a neighbour is kept in the low bits of the link to it. */
 enum deriv_kind { DERIV_SLOT_OPEN, DERIV_SLOT_CLOSE, DERIV_MAPPING, DERIV_VIEW };
 struct deriv { u64 next, prev; };       /* address of the neighbour's struct deriv | its enum deriv_kind */

@@ -119,4 +119,4 @@ struct thread_hooks {
 };
 extern struct thread_hooks thread_hooks;
 void thread_boot(void);                                 /* types and the vm's hooks */
-void thread_check(const struct thread *t);              /* walker: on exactly the lists that its state says (design.md 9.6) */
+void thread_check(const struct thread *t);              /* walker: on exactly the lists that its state says (docs/architecture.md, invariant 6) */

@@ -5,7 +5,7 @@
 
 #define CHECK_SHARE 4u                  /* a run is followed by so many times as long without one */
 
-/* Every invariant that a walker knows (design.md 9), over everything that lives; panics at the first that does not hold. */
+/* Every invariant that a walker knows (docs/architecture.md, "What must always hold"), over everything that lives; panics at the first that does not hold. */
 void check_all(void);
 #ifdef VELLUM_DEBUG
 /* The same, if it is time. */

@@ -3,7 +3,7 @@
  *
  * An access finds its mapping, then its permission, then its page through the cursor, and is entered. Pages behind
  * it that are there already come along as long as that is cheap: up to the first that is missing, all zero, or
- * entered. A page is entered writable only if it is the VMO's own (design.md 9.5), and then also on a read, which
+ * entered. A page is entered writable only if it is the VMO's own (docs/architecture.md, invariant 5), and then also on a read, which
  * saves a fault. Lock: the kernel lock.
  */
 #include "lib/assert.h"

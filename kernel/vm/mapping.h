@@ -93,5 +93,5 @@ bool mapping_end_step(struct vmo *v);
 bool mapping_end(struct mapping *m);
 static inline struct mapping *mapping_of_deriv(struct deriv *d) { return container_of(d, struct mapping, deriv); }
 /* Walker: the interval tree of v, its list of writable mappings, and each hardware entry of its mappings against
- * the content (design.md 9.5). */
+ * the content (docs/architecture.md, invariant 5). */
 void mapping_check(struct vmo *v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* source.h: page sources and pagers (design.md 7, docs/abi.md "Pagers").
+/* source.h: page sources and pagers (docs/architecture.md, docs/abi.md "Pagers").
  *
  * A source stands behind a root VMO and keeps the requests in flight, by range, never overlapping; each lives in the
  * page_wait of a thread that waits for one of its pages (its owner), or, when nobody waits for any of it, in one of the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.h: persistent page trees, the content of VMOs (design.md 5). A pure data structure: no locks of its own, no
+/* tree.h: persistent page trees, the content of VMOs (docs/architecture.md). A pure data structure: no locks of its own, no
  * machine but frames. How it works, with a picture: tree.c.
  *
  * A content is a map from page index (54 bits, six levels of nine) to a slot. While it touches only its owner's first

@@ -97,5 +97,5 @@ sys_status_t vmo_read(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u
 sys_status_t vmo_write(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
                        struct page_wait *w);
 
-/* Walker: the trees, gaps, and every hardware entry agrees with a mapping and its content (design.md 9.5). */
+/* Walker: the trees, gaps, and every hardware entry agrees with a mapping and its content (docs/architecture.md, invariant 5). */
 void space_check(struct space *s);

@@ -91,5 +91,5 @@ extern paddr_t zero_page;
 /* Makes the zero page (the root account pays for it), registers the types. Needs account_init(). */
 void vmo_boot(void);
 
-/* Walker: tree_check, sizes, lists, every mapping's hardware entries agree with the content (design.md 9.5). */
+/* Walker: tree_check, sizes, lists, every mapping's hardware entries agree with the content (docs/architecture.md, invariant 5). */
 void vmo_check(struct vmo *v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* wait.h: how vm makes somebody wait, without knowing what a thread is (design.md 1). A thread embeds one struct
+/* wait.h: how vm makes somebody wait, without knowing what a thread is (docs/architecture.md). A thread embeds one struct
  * page_wait; a page request lives in it, so nothing is allocated to ask for a page.
  *
  * Life of a wait:

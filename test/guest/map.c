@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* map.c: vmar_map: where, with which permissions, of what, and its refusals. Numbers in names are those of
- * zircon-semantics. */
+ * docs/deviations.md. */
 #include "common/region.h"
 
 TEST("vmar_map:OK anywhere, at a place, below a limit, aligned; commits nothing (MAP-34, -36, -39, -61)")

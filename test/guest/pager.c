@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pager.c: pagers and their VMOs: made, asked for pages by every call that can need one, and what the other calls on
  * such a VMO do. What supply and failure do is supply.c's, death is lifecycle.c's.
- * Numbers in names are those of zircon-semantics. */
+ * Numbers in names are the statements' (docs/deviations.md). */
 #include "common/client.h"
 
 /* ---- create ---- */

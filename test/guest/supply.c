@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* supply.c: the answers to requests: pages supplied in every way, ranges failed with every code, and the refusals of
- * both. Numbers in names are those of zircon-semantics. */
+ * both. Numbers in names are the statements' (docs/deviations.md). */
 #include "common/client.h"
 
 #include <string.h>

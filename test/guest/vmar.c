@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmar.c: regions: allocate, unmap, protect, info, maps, and what they cost. Numbers in names are those of
- * zircon-semantics. */
+ * docs/deviations.md. */
 #include "common/region.h"
 
 /* ---- allocate ---- */

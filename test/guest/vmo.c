@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmo.c: memory objects: create, read, write, sizes, commit, decommit, info. Numbers in names are those of the
- * statements in zircon-semantics (VMO-CREATE-01 and so on). Errors that a pager causes are pager.c's. */
+ * statements of docs/deviations.md (VMO-CREATE-01 and so on). Errors that a pager causes are pager.c's. */
 #include "common/helper.h"
 
 #include <string.h>
