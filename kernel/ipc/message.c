@@ -303,7 +303,7 @@ void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code
 	t->fault_code = code;
 	for (u32 i = 0; i < 4; i++)
 		t->fault_word[i] = i < words ? word[i] : 0;
-	if (list_on(&t->run))
+	if (sched_queued(t))
 		sched_dequeue(t);
 	queue_fault(t);
 	first = pqueue_first(&t->fault_endpoint->receivers);

@@ -16,27 +16,53 @@ void sched_init(void)
 
 /* ---- run queues ------------------------------------------------------------------------------------------------------------------ */
 
-static int highest_ready(void)
+/* The first of the highest priority on the lists, or NULL. */
+static struct thread *best_listed(void)
 {
-	unsigned word;
+	unsigned word, priority;
 
 	if (!cpu.ready_words)
-		return -1;
+		return NULL;
 	word = 31 - (unsigned)__builtin_clz(cpu.ready_words);
-	return (int)(word * 64 + 63 - (unsigned)__builtin_clzll(cpu.ready_mask[word]));
+	priority = word * 64 + 63 - (unsigned)__builtin_clzll(cpu.ready_mask[word]);
+	return container_of(cpu.ready[priority].next, struct thread, run);
 }
 
-static void enqueue(struct thread *t, bool front)
+static struct thread *best_ready(void)
+{
+	return cpu.next ? cpu.next : best_listed();
+}
+
+static void list_ready(struct thread *t, bool front)
 {
 	struct list *queue = &cpu.ready[t->priority];
 
-	DEBUG_ASSERT(t->state == SYS_THREAD_READY && !t->suspended && !list_on(&t->run) && t != cpu.current);
 	if (front)
 		list_push(queue, &t->run);
 	else
 		list_append(queue, &t->run);
 	cpu.ready_mask[t->priority / 64] |= 1ull << (t->priority % 64);
 	cpu.ready_words |= 1u << (t->priority / 64);
+}
+
+/* Does t come before the one that stands in cpu.next, or before all where nobody does? */
+static bool comes_next(const struct thread *t, bool front)
+{
+	const struct thread *first = best_ready();
+
+	if (!first)
+		return true;
+	return t->priority > first->priority || (front && t->priority == first->priority);
+}
+
+static void enqueue(struct thread *t, bool front)
+{
+	DEBUG_ASSERT(t->state == SYS_THREAD_READY && !t->suspended && !sched_queued(t) && t != cpu.current);
+	if (!comes_next(t, front))
+		return list_ready(t, front);
+	if (cpu.next)
+		list_ready(cpu.next, true);
+	cpu.next = t;
 }
 
 void sched_enqueue(struct thread *t)
@@ -46,7 +72,7 @@ void sched_enqueue(struct thread *t)
 		cpu.resched = true;
 }
 
-void sched_dequeue(struct thread *t)
+static void unlist(struct thread *t)
 {
 	u64 *mask = &cpu.ready_mask[t->priority / 64];
 
@@ -58,20 +84,24 @@ void sched_dequeue(struct thread *t)
 		cpu.ready_words &= ~(1u << (t->priority / 64));
 }
 
+void sched_dequeue(struct thread *t)
+{
+	if (t == cpu.next)
+		cpu.next = NULL;
+	else
+		unlist(t);
+}
+
 static bool runnable(const struct thread *t)
 {
-	return t && t->state == SYS_THREAD_READY && !t->suspended;
+	return t->state == SYS_THREAD_READY && !t->suspended;
 }
 
 /* The running thread leaves the CPU; it goes to a run queue if it still wants to run. */
-static void put_current(bool front)
+static void put_current(struct thread *t, u32 now, bool front)
 {
-	struct thread *t = cpu.current;
-
-	if (!t)
-		return;
 	cpu.current = NULL;
-	sched_account(t, (u32)arch_cycles());
+	sched_account(t, now);
 	if (runnable(t))
 		enqueue(t, front);
 	if (likely(t->object.refs > 1 || t->object.caps))
@@ -80,19 +110,10 @@ static void put_current(bool front)
 		object_unref(&t->object);
 }
 
-static void set_current(struct thread *t)
-{
-	sched_dequeue(t);
-	object_ref(&t->object);
-	cpu.current = t;
-	cpu.ticked = false;
-	cpu.since = (u32)arch_cycles();
-	t->switches++;
-}
-
 void sched_yield(void)
 {
-	put_current(false);
+	if (cpu.current)
+		put_current(cpu.current, (u32)arch_cycles(), false);
 	cpu.resched = true;
 }
 
@@ -139,7 +160,7 @@ static void set_timer(i64 now)
 	struct avl_node *first = avl_first(&cpu.timers);
 	i64 when = first ? timer_at(first)->when : INT64_MAX;
 
-	if (cpu.current || highest_ready() >= 0)
+	if (cpu.current || best_ready())
 		when = MIN(when, now + QUANTUM);
 	cpu.timer_at = when;
 	arch_timer_set(when);
@@ -155,7 +176,7 @@ static void tick(void)
 	if (cpu.current)
 		sched_account(cpu.current, (u32)arch_cycles());
 	run_timers(now);
-	if (cpu.ticked && cpu.current && !list_empty(&cpu.ready[cpu.current->priority]))
+	if (cpu.ticked && cpu.current && best_ready() && best_ready()->priority == cpu.current->priority)
 		sched_yield();
 	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
 		;
@@ -182,33 +203,41 @@ static void idle(void)
 	arch_idle();
 }
 
+/* The best of those that are ready gets the CPU, unless it has it. */
 static void pick(void)
 {
-	int priority = highest_ready();
+	struct thread *t = cpu.current, *best = best_ready();
+	u32 now;
 
 	cpu.resched = false;
-	if (runnable(cpu.current) && priority <= cpu.current->priority)
+	if (t && runnable(t) && (!best || best->priority <= t->priority))
 		return;
-	put_current(true);
-	if (!cpu.ready_words)
+	now = (u32)arch_cycles();
+	cpu.since = t ? cpu.since : now;
+	if (t)
+		put_current(t, now, true);
+	if (!best)
 		return idle();
-	set_current(container_of(cpu.ready[priority].next, struct thread, run));
-	if (cpu.timer_at == INT64_MAX)
+	sched_dequeue(best);
+	object_ref(&best->object);
+	best->switches++;
+	cpu.current = best;
+	cpu.ticked = false;
+	if (unlikely(cpu.timer_at == INT64_MAX))
 		set_timer(arch_now());
 }
 
 struct thread *sched_next(void)
 {
 	for (;;) {
-		unsigned pending = arch_take_pending();
-
-		if (unlikely(pending))
-			interrupts(pending);
-		if (cpu.resched || !runnable(cpu.current)) {
+		if (unlikely(arch_is_pending()))
+			interrupts(arch_take_pending());
+		if (cpu.resched || !cpu.current) {
 			pick();
 			if (!cpu.current)
 				continue;
 		}
+		DEBUG_ASSERT(runnable(cpu.current) || cpu.resched);
 		if (likely(!cpu.current->finish) || thread_hooks.finish(cpu.current))
 			if (likely(!cpu.resched))
 				return cpu.current;
@@ -217,6 +246,8 @@ struct thread *sched_next(void)
 
 void sched_check(void)
 {
+	ASSERT(!cpu.next || (runnable(cpu.next) && cpu.next != cpu.current && !list_on(&cpu.next->run)));
+	ASSERT(!cpu.next || !cpu.ready_words || best_listed()->priority <= cpu.next->priority);
 	for (unsigned p = 0; p < PRIORITIES; p++) {
 		bool marked = cpu.ready_mask[p / 64] >> (p % 64) & 1;
 

@@ -15,6 +15,7 @@ struct cpu {
 	bool ticked;                    /* current has had the CPU since before the last tick */
 	u32 since;                      /* low half of the cycles up to which current's time is accounted; every tick does, so it never wraps */
 	i64 timer_at;                   /* what the machine's timer is set to */
+	struct thread *next;            /* ready, and before all on the lists: most that become ready run next, and pass by the lists */
 	u64 ready_mask[PRIORITIES / 64];
 	u32 ready_words;                /* bit i: ready_mask[i] is not 0 */
 	struct list ready[PRIORITIES];
@@ -25,6 +26,8 @@ extern struct cpu cpu;
 void sched_init(void);
 void sched_enqueue(struct thread *t);   /* READY, not running, not suspended: at the end of its priority */
 void sched_dequeue(struct thread *t);
+/* It is ready and waits for the CPU. */
+static inline bool sched_queued(const struct thread *t) { return t == cpu.next || list_on(&t->run); }
 void sched_yield(void);                 /* the running thread goes behind its equals */
 /* The thread to leave into, already current, finish done; runs interrupts' work, reaps and idles meanwhile. */
 struct thread *sched_next(void);

@@ -65,7 +65,7 @@ void thread_exit(struct thread *t, i64 code)
 		return;
 	if (t->state == SYS_THREAD_WAITING)
 		thread_stop_waiting(t);
-	else if (list_on(&t->run))
+	else if (sched_queued(t))
 		sched_dequeue(t);
 	t->state = SYS_THREAD_EXITED;
 	t->exit_code = code;
@@ -160,7 +160,7 @@ sys_status_t thread_suspend(struct thread *t)
 		return SYS_ERR_BAD_STATE;
 	if (t->suspended)
 		return SYS_OK;
-	if (t->state == SYS_THREAD_READY && list_on(&t->run))
+	if (t->state == SYS_THREAD_READY && sched_queued(t))
 		sched_dequeue(t);
 	t->suspended = true;
 	if (t->state == SYS_THREAD_WAITING && t->wait != WAIT_REPLY && t->wait != WAIT_FAULT)
@@ -182,7 +182,7 @@ sys_status_t thread_resume(struct thread *t)
 
 void thread_set_priority(struct thread *t, u8 priority)
 {
-	bool ready = list_on(&t->run);
+	bool ready = sched_queued(t);
 
 	if (ready)
 		sched_dequeue(t);
@@ -257,8 +257,8 @@ void thread_check(const struct thread *t)
 	ASSERT(!t->waits_on || pqueue_on(&t->queue));
 	ASSERT(waiting || !t->timed);
 	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
-	ASSERT(!list_on(&t->run) || (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current));
+	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));
 	if (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current)
-		ASSERT(list_on(&t->run));
+		ASSERT(sched_queued(t));
 }

@@ -229,16 +229,16 @@ START_TEST(suspend_states)
 	ck_assert_int_eq(thread_resume(s->t), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(thread_suspend(s->t), SYS_OK);
 	ck_assert_int_eq(thread_suspend(s->t), SYS_OK);
-	ck_assert(!list_on(&s->t->run) && actor_goes_on(s) == BLOCKED);
+	ck_assert(!sched_queued(s->t) && actor_goes_on(s) == BLOCKED);
 	ck_assert_int_eq(thread_resume(s->t), SYS_OK);
 	ck_assert_int_eq(thread_resume(s->t), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(thread_start(s->t, 0, 0, 0, 0), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(thread_create(root, s->t->space, 10, &fresh), SYS_OK);
 	ck_assert_int_eq(thread_suspend(fresh), SYS_OK);
 	ck_assert_int_eq(thread_start(fresh, 0, 0, 0, 0), SYS_OK);
-	ck_assert(!list_on(&fresh->run) && fresh->state == SYS_THREAD_READY);
+	ck_assert(!sched_queued(fresh) && fresh->state == SYS_THREAD_READY);
 	ck_assert_int_eq(thread_resume(fresh), SYS_OK);
-	ck_assert(list_on(&fresh->run));
+	ck_assert(sched_queued(fresh));
 	thread_exit(fresh, 1);
 	ck_assert_int_eq(thread_suspend(fresh), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(thread_resume(fresh), SYS_ERR_BAD_STATE);
@@ -292,7 +292,7 @@ START_TEST(suspend_caller)
 	check();
 	actor_word(t, 2, 222);
 	ck_assert_int_eq(actor_reply(t, r), SYS_OK);
-	ck_assert(s->t->state == SYS_THREAD_READY && !list_on(&s->t->run));
+	ck_assert(s->t->state == SYS_THREAD_READY && !sched_queued(s->t));
 	check();
 	ck_assert_int_eq(thread_resume(s->t), SYS_OK);
 	ck_assert_int_eq(actor_goes_on(s), SYS_OK);

@@ -142,7 +142,7 @@ void actor_hears(struct actor *x, sys_msg_t *m, u64 *badge)
 
 static void on_cpu(struct thread *t)
 {
-	must(!cpu.current && list_on(&t->run));
+	must(!cpu.current && sched_queued(t));
 	sched_dequeue(t);
 	object_ref(&t->object);
 	cpu.current = t;
