@@ -150,7 +150,8 @@ static void stand(struct pager *p)
 {
 	struct endpoint *ep = p->endpoint;
 
-	pqueue_remove(&p->above);
+	if (pqueue_on(&p->above))
+		pqueue_remove(&p->above);
 	if (ep && !pqueue_empty(&p->queue))
 		pqueue_insert(&ep->senders, &p->above, pqueue_first(&p->queue)->priority);
 }

@@ -54,20 +54,13 @@ void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
 }
 
 /* A leader goes: the next of its priority takes its place. */
-static void resign(struct pqueue_node *n)
+void pqueue_resign(struct pqueue_node *n)
 {
 	struct list *heir = leader_link(n->all.next);
 
 	if (!list_on(heir))                     /* neither the next leader nor the head, whose list holds at least n */
 		list_insert_after(&n->leader, heir);
 	list_remove(&n->leader);
-}
-
-void pqueue_remove(struct pqueue_node *n)
-{
-	if (list_on(&n->leader))
-		resign(n);
-	list_remove(&n->all);
 }
 
 struct pqueue_node *pqueue_next(const struct pqueue *q, const struct pqueue_node *n)

@@ -10,7 +10,14 @@ struct pqueue_node { struct list all, leader; u8 priority; u8 kind; };   /* kind
 void pqueue_init(struct pqueue *q);
 void pqueue_node_init(struct pqueue_node *n);
 void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority);
-void pqueue_remove(struct pqueue_node *n);              /* harmless when it is on none */
+void pqueue_resign(struct pqueue_node *n);              /* pqueue.c: a leader goes */
+/* Harmless when it is on none. */
+static inline void pqueue_remove(struct pqueue_node *n)
+{
+	if (unlikely(list_on(&n->leader)))
+		pqueue_resign(n);
+	list_remove(&n->all);
+}
 static inline bool pqueue_empty(const struct pqueue *q) { return list_empty(&q->all); }
 static inline bool pqueue_on(const struct pqueue_node *n) { return list_on(&n->all); }
 static inline struct pqueue_node *pqueue_first(const struct pqueue *q)

@@ -27,7 +27,6 @@ u64 host_fail_charge_at;
 #endif
 
 struct account *account_root(void) { return &root; }
-u64 account_free(const struct account *a) { return a->total - a->used - a->promised; }
 
 static void account_prepare(struct account *a, struct account *parent, u64 total)
 {
@@ -68,9 +67,9 @@ static inline sys_status_t account_need(struct account *a, u64 n)
 	return account_need_slow(a, n);
 }
 
-sys_status_t account_charge(struct account *a, u64 n)
+sys_status_t account_charge_short(struct account *a, u64 n)
 {
-	sys_status_t status = account_need(a, n);
+	sys_status_t status = account_need_slow(a, n);
 
 	if (status == SYS_OK) {
 		a->used += n;
@@ -79,18 +78,10 @@ sys_status_t account_charge(struct account *a, u64 n)
 	return status;
 }
 
-/* A parked account that has become empty waits to be settled. */
-static void account_note_empty(struct account *a)
+void account_note_empty(struct account *a)
 {
-	if (unlikely(a->parked) && !a->used && !a->promised && !list_on(&a->dying_link))
+	if (a->parked && !a->used && !a->promised && !list_on(&a->dying_link))
 		list_push(&account_reapable, &a->dying_link);
-}
-
-void account_uncharge(struct account *a, u64 n)
-{
-	ASSERT(n <= a->used);
-	a->used -= n;
-	account_note_empty(a);
 }
 
 sys_status_t account_move_charge(struct account *from, struct account *to, u64 n)

@@ -5,6 +5,7 @@
  * covers cannot fail. All figures in frames. Lock: the kernel lock.
  */
 #pragma once
+#include "lib/assert.h"
 #include "mem/object.h"
 
 #define SLAB_CLASSES 9u
@@ -35,14 +36,14 @@ void account_init(void);
 /* Charges n frames: OK, BAD_STATE (closed or dying), NO_MEMORY (after at most ACCOUNT_STEPS of the account's dying objects were worked off).
  * Nothing is taken from the free list by this. Where it is short it destroys: the caller holds no pointer to a dying object of the account. */
 #define ACCOUNT_STEPS 256u
-sys_status_t account_charge(struct account *a, u64 n);
-void account_uncharge(struct account *a, u64 n);
+static inline sys_status_t account_charge(struct account *a, u64 n);
+static inline void account_uncharge(struct account *a, u64 n);
 /* Moves a charge between accounts (supply): OK, or as account_charge on `to`; from == to: OK. */
 sys_status_t account_move_charge(struct account *from, struct account *to, u64 n);
 
 /* A child of `frames` frames, promised by the parent. INVALID_ARGS is the caller's matter. */
 sys_status_t account_create(struct account *parent, u64 frames, struct account **out);
-u64 account_free(const struct account *a);      /* total - used - promised */
+static inline u64 account_free(const struct account *a) { return a->total - a->used - a->promised; }
 /* One bounded step of ending every object of the account that still lives (its capabilities are gone already), children accounts first, and of
  * destroying them: true when none is left. The account is closed meanwhile. */
 bool account_sweep_step(struct account *a);
@@ -64,3 +65,27 @@ static inline bool account_fail_here(void) { return host_fail_charge_at && --hos
 #else
 static inline bool account_fail_here(void) { return false; }
 #endif
+
+/* ---- charging, where it is not short ---------------------------------------------------------------------------------------------- */
+sys_status_t account_charge_short(struct account *a, u64 n);    /* account.c: works off dying objects first */
+void account_note_empty(struct account *a);                     /* account.c: a parked account may have become empty */
+
+static inline sys_status_t account_charge(struct account *a, u64 n)
+{
+	if (account_fail_here())
+		return SYS_ERR_NO_MEMORY;
+	if (unlikely(a->closed || n > account_free(a)))
+		return account_charge_short(a, n);
+	a->used += n;
+	if (a->used > a->peak)
+		a->peak = a->used;
+	return SYS_OK;
+}
+
+static inline void account_uncharge(struct account *a, u64 n)
+{
+	ASSERT(n <= a->used);
+	a->used -= n;
+	if (unlikely(a->parked))
+		account_note_empty(a);
+}

@@ -70,7 +70,7 @@ static void serve(u64 page)
 	check();
 }
 
-static void refuse(u64 page, i64 status)
+static void refuse_charges(u64 page, i64 status)
 {
 	ck_assert_int_eq(actor_recv(server, pages, NULL, SYS_TIME_POLL), SYS_OK);
 	while (pager_op_range(pager, SYS_PAGER_OP_FAIL, v, page * PAGE_SIZE_, PAGE_SIZE_, status) == VM_AGAIN)
@@ -115,7 +115,7 @@ START_TEST(sender_gives_up)
 	paged(s);
 	says_long(s);
 	ck_assert_int_eq(actor_send(s, e, 5, SYS_TIME_INFINITE), BLOCKED);
-	refuse(0, SYS_ERR_IO);
+	refuse_charges(0, SYS_ERR_IO);
 	ck_assert_int_eq(actor_goes_on(s), SYS_ERR_BAD_ADDRESS);
 	ck_assert_int_eq(actor_send(s, e, 5, SYS_TIME_INFINITE), BLOCKED);
 	ck_assert_int_eq(thread_suspend(s->t), SYS_OK);
@@ -172,7 +172,7 @@ START_TEST(receiver_gives_up)
 	ck_assert_int_eq(actor_recv(t, e, NULL, 100), BLOCKED);
 	ck_assert_int_eq(actor_send(s, e, 5, SYS_TIME_POLL), SYS_OK);
 	ck_assert_int_eq(actor_goes_on(t), BLOCKED);
-	refuse(0, SYS_ERR_IO);
+	refuse_charges(0, SYS_ERR_IO);
 	ck_assert_int_eq(actor_goes_on(t), SYS_ERR_BAD_ADDRESS);
 	ck_assert(!t->t->finish);
 	ck_assert_int_eq(actor_recv(t, e, NULL, 100), BLOCKED);
