@@ -19,12 +19,10 @@ static sys_status_t grantable(const struct thread *t, sys_cap_t name, struct slo
 }
 
 /* The same capability twice cannot move twice. */
-static sys_status_t caps_check(struct thread *t, const sys_cap_t *name, u32 count)
+static sys_status_t names_good(struct thread *t, const sys_cap_t *name, u32 count, struct slot **out)
 {
-	struct slot *s;
-
 	for (u32 i = 0; i < count; i++) {
-		sys_status_t status = grantable(t, name[i], &s);
+		sys_status_t status = grantable(t, name[i], &out[i]);
 
 		if (status != SYS_OK)
 			return status;
@@ -35,23 +33,36 @@ static sys_status_t caps_check(struct thread *t, const sys_cap_t *name, u32 coun
 	return SYS_OK;
 }
 
-/* A capability under revoke goes nowhere: its revoke deletes it or its parent's does; to the sender it is gone. */
+/* The sender's own look, before it queues. Who meets a capability under revoke does its steps first (its revoker may have been killed), and then makes the
+ * call again: anything that it has looked up may be gone. */
+static sys_status_t caps_check(struct thread *t, const sys_cap_t *name, u32 count)
+{
+	struct slot *s[SYS_MSG_CAPS];
+	sys_status_t status = names_good(t, name, count, s);
+
+	for (u32 i = 0; i < count && status == SYS_OK; i++)
+		if (s[i]->flags & SLOT_REVOKING) {
+			cap_revoke(s[i]);
+			return VM_AGAIN;
+		}
+	return status;
+}
+
+/* A capability that came under revoke meanwhile goes nowhere: to the sender it is gone. */
 static sys_status_t caps_move(struct thread *from, struct thread *to, u32 count)
 {
 	struct slot *src[SYS_MSG_CAPS], *dst;
 	sys_status_t status;
 	u32 generation;
 
-	status = caps_check(from, from->cap, count);
+	status = names_good(from, from->cap, count, src);
 	if (status != SYS_OK)
 		return status;
 	if (object_dying(&to->cspace->object) || !cnode_has_free(to->cspace, count))
 		return SYS_ERR_NO_SLOT;
-	for (u32 i = 0; i < count; i++) {
-		grantable(from, from->cap[i], &src[i]);
+	for (u32 i = 0; i < count; i++)
 		if (src[i]->flags & SLOT_REVOKING)
 			return SYS_ERR_BAD_CAP;
-	}
 	/* COMMIT */
 	for (u32 i = 0; i < count; i++) {
 		status = cnode_free_slot(to->cspace, SYS_SLOT_ANY, &dst, &generation);

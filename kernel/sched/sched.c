@@ -112,8 +112,15 @@ static void put_current(struct thread *t, u32 now, bool front)
 
 void sched_yield(void)
 {
-	if (cpu.current)
-		put_current(cpu.current, (u32)arch_cycles(), false);
+	struct thread *t = cpu.current;
+
+	if (t) {
+		u32 now = (u32)arch_cycles();
+
+		sched_account(t, now);
+		t->slice_from = t->cpu_time;
+		put_current(t, now, false);
+	}
 	cpu.resched = true;
 }
 
@@ -166,6 +173,22 @@ static void set_timer(i64 now)
 	arch_timer_set(when);
 }
 
+/* It has had the CPU for a quantum, however often it was interrupted by its betters meanwhile. */
+static bool slice_used(const struct thread *t)
+{
+	return arch_cycles_to_ns(t->cpu_time - t->slice_from) >= QUANTUM;
+}
+
+/* Its slice is over: it goes behind its equals, also when it is a better one that takes the CPU now, and has a fresh one. */
+static void rotate(struct thread *t)
+{
+	const struct thread *other = best_ready();
+
+	t->slice_from = t->cpu_time;
+	if (other && other->priority >= t->priority)
+		sched_yield();
+}
+
 /* Steps of destruction per tick: a deleter that was killed in the middle leaves its work to the clock. */
 #define TICK_REAP 4u
 
@@ -176,11 +199,10 @@ static void tick(void)
 	if (cpu.current)
 		sched_account(cpu.current, (u32)arch_cycles());
 	run_timers(now);
-	if (cpu.ticked && cpu.current && best_ready() && best_ready()->priority == cpu.current->priority)
-		sched_yield();
+	if (cpu.current && slice_used(cpu.current))
+		rotate(cpu.current);
 	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
 		;
-	cpu.ticked = true;
 	set_timer(now);
 }
 
@@ -222,7 +244,6 @@ static void pick(void)
 	object_ref(&best->object);
 	best->switches++;
 	cpu.current = best;
-	cpu.ticked = false;
 	if (unlikely(cpu.timer_at == INT64_MAX))
 		set_timer(arch_now());
 }

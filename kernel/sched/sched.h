@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sched.h: who runs: fixed priorities, round robin among equals, one CPU. And the one queue of deadlines.
  *
- * The running thread is on no run queue. A tick comes at least every QUANTUM while a thread runs; a thread that had the CPU over a whole tick goes behind its
- * equals, so a slice is one to two quanta and a switch need not touch the timer. Lock: the kernel lock.
+ * The running thread is on no run queue. A tick comes at least every QUANTUM while a thread runs; a thread that has used up a quantum of CPU time
+ * by then, in one piece or in several, goes behind its equals. So a slice is one to two quanta and a switch need not touch the timer. Lock: the kernel lock.
  */
 #pragma once
 #include "sched/thread.h"
@@ -12,7 +12,6 @@
 struct cpu {
 	struct thread *current;         /* NULL: idle */
 	bool resched;                   /* look for a better thread before leaving */
-	bool ticked;                    /* current has had the CPU since before the last tick */
 	u32 since;                      /* low half of the cycles up to which current's time is accounted; every tick does, so it never wraps */
 	i64 timer_at;                   /* what the machine's timer is set to */
 	struct thread *next;            /* ready, and before all on the lists: most that become ready run next, and pass by the lists */
@@ -54,7 +53,6 @@ static inline void sched_switch(struct thread *from, struct thread *to)
 	to->object.refs++;
 	to->switches++;
 	cpu.current = to;
-	cpu.ticked = false;
 }
 
 void timer_arm(struct timer *t, i64 when);

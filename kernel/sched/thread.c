@@ -187,7 +187,7 @@ void thread_set_priority(struct thread *t, u8 priority)
 	if (ready)
 		sched_dequeue(t);
 	t->priority = priority;
-	t->page.priority = priority;
+	page_wait_set_priority(&t->page, priority);
 	if (ready)
 		sched_enqueue(t);
 	if (t->waits_on) {

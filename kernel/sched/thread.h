@@ -49,6 +49,7 @@ struct thread {
 	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
 	u64 cpu_time;                   /* cycles */
+	u64 slice_from;                 /* what cpu_time was when its slice began */
 	u64 switches, faults, page_requests;
 	i64 exit_code;
 

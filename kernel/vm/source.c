@@ -128,6 +128,18 @@ static void tell_pager(struct source *s)
 		vm_hooks.pager_ready(s->pager);
 }
 
+void page_wait_set_priority(struct page_wait *w, u8 priority)
+{
+	struct source *s = w->state == PAGE_WAIT_QUEUED ? w->root->source : NULL;
+
+	w->priority = priority;
+	if (!s || !s->pager)
+		return;
+	pqueue_remove(&w->queue);
+	pqueue_insert(&s->pager->queue, &w->queue, priority);
+	tell_pager(s);
+}
+
 /* Is on nothing any more: ends the wait. */
 static void wake(struct page_wait *w, sys_status_t status)
 {

@@ -520,9 +520,9 @@ START_TEST(who_runs)
 	thread_set_priority(t->t, 11);
 	run_until(t, 0);
 	ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
-	run_until(s, 0);                                                /* then s and u in turn, a tick or two each */
-	run_until(s, QUANTUM);
-	run_until(u, 2 * QUANTUM);
+	run_until(s, 0);                                                /* then s and u in turn, a quantum each */
+	run_until(u, QUANTUM);
+	run_until(s, 2 * QUANTUM);
 	run_until(u, 3 * QUANTUM);
 	run_until(s, 4 * QUANTUM);
 	sched_yield();
@@ -538,6 +538,29 @@ START_TEST(who_runs)
 	ck_assert_ptr_eq(sched_next(), s->t);                           /* nobody else: the machine sleeps till then */
 	ck_assert_int_eq(arch_now(), 10 * QUANTUM);
 	ck_assert_int_eq((int)s->t->context.regs.rax, SYS_ERR_TIMED_OUT);
+	check();
+}
+END_TEST
+
+/* A better thread that comes again and again takes the CPU from one of two equals, but not the other's turn. */
+START_TEST(turns_under_interrupts)
+{
+	unsigned turns[2] = { 0, 0 };
+
+	start();
+	thread_set_priority(t->t, 11);
+	run_until(t, 0);
+	ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
+	for (i64 now = 0; now < 40 * QUANTUM; now += QUANTUM) {         /* t comes with each tick, and goes at once */
+		const struct thread *runs = sched_next();
+		ck_assert(runs == s->t || runs == u->t);
+		turns[runs == u->t]++;
+		ck_assert_int_eq(thread_resume(t->t), SYS_OK);
+		run_until(t, now + QUANTUM);
+		ck_assert_int_eq(thread_suspend(t->t), SYS_OK);
+	}
+	ck_assert_uint_gt(turns[0], 10);
+	ck_assert_uint_gt(turns[1], 10);
 	check();
 }
 END_TEST
@@ -565,5 +588,6 @@ Suite *test_suite(void)
 	add_test(suite, fault_unanswered);
 	add_test(suite, fault_queued);
 	add_test(suite, who_runs);
+	add_test(suite, turns_under_interrupts);
 	return suite;
 }
