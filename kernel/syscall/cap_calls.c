@@ -88,10 +88,10 @@ int call_cap_revoke(struct call *c)
 {
 	sys_status_t status = cap_revoke(c->slot[0]);
 
-	if (status == SYS_OK && !object_reap(NULL))
-		return VM_AGAIN;
+	if (status != SYS_OK)
+		return status;
 	check_sometimes();
-	return status;
+	return call_reap_rest(c);
 }
 
 int call_cap_info(struct call *c)

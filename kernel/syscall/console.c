@@ -11,7 +11,7 @@
 static struct {
 	struct object object;
 	struct pqueue readers;          /* threads in WAIT_CONSOLE */
-	char buffer[BUFFER];            /* what came and nobody has read: [tail, head), modulo BUFFER; what finds it full is lost */
+	char buffer[BUFFER];            /* what came and nobody has read: [tail, head), modulo BUFFER */
 	u32 head, tail;
 } console;
 
@@ -19,15 +19,14 @@ static const struct object_type console_type = { .name = "console", .size = size
 
 struct object *console_object(void) { return &console.object; }
 
-/* Takes what the machine has; whoever waits makes its call again. */
+/* Takes what the machine has, as far as there is room (the rest waits there); who reads first makes its call again. */
 static void console_input(void)
 {
 	struct pqueue_node *first = pqueue_first(&console.readers);
 	int byte;
 
-	while ((byte = arch_console_read()) >= 0)
-		if (console.head - console.tail < BUFFER)
-			console.buffer[console.head++ % BUFFER] = (char)byte;
+	while (console.head - console.tail < BUFFER && (byte = arch_console_read()) >= 0)
+		console.buffer[console.head++ % BUFFER] = (char)byte;
 	if (first && console.head != console.tail)
 		thread_wake(container_of(first, struct thread, queue));
 }
@@ -70,9 +69,8 @@ int call_console_read(struct call *c)
 	sys_status_t status;
 
 	console_input();
-	if (r->rdx == 0) {
+	if (r->rdx == 0)
 		return SYS_OK;
-	}
 	if (console.head == console.tail) {
 		if (deadline != SYS_TIME_INFINITE && deadline <= arch_now())
 			return SYS_ERR_TIMED_OUT;
@@ -88,5 +86,6 @@ int call_console_read(struct call *c)
 	/* COMMIT */
 	console.tail += (u32)len;
 	r->rdx = len;
+	console_input();                        /* what is left is for the next who waits */
 	return SYS_OK;
 }

@@ -275,6 +275,7 @@ sys_status_t call_install(struct call *c, struct object *o, sys_rights_t rights,
 
 	if (status != SYS_OK) {
 		object_end(o);
+		object_reap(NULL);              /* nothing of it is seen: memory, addresses */
 		return status;
 	}
 	/* COMMIT */
