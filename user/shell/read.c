@@ -8,19 +8,41 @@
 #include "sha256.h"
 #include "shell.h"
 
+/* Is `name` this file, or a file in this directory? */
+static bool within(const char *name, const char *place)
+{
+	size_t length = strlen(place);
+
+	while (length > 0 && place[length - 1] == '/')
+		length--;
+	return strncmp(name, place, length) == 0 && (name[length] == '\0' || name[length] == '/');
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (within(name, argv[i]))
+			return true;
+	return argc == 1;
+}
+
 bool command_ls(int argc, char **argv)
 {
 	const sys_startup_item_t *server = shell_item("files", false);
 	char name[FILES_NAME_MAX + 1];
 	sys_status_t status = server ? SYS_OK : SYS_ERR_NOT_FOUND;
 	uint64_t size, i = 0;
+	bool shown = argc == 1;
 
-	(void)argc;
 	for (; status == SYS_OK; i++) {
 		status = files_list(server->vmo, i, name, &size);
-		if (status == SYS_OK)
-			printf("%12" PRIu64 "  %s\n", size, name);
+		if (status != SYS_OK || !wanted(name, argc, argv))
+			continue;
+		printf("%12" PRIu64 "  %s\n", size, name);
+		shown = true;
 	}
+	if (status == SYS_ERR_NOT_FOUND && !shown)
+		return shell_complain(argv[0], argv[1], status);
 	return (status == SYS_ERR_NOT_FOUND && i > 0) || shell_complain(argv[0], "files", status);
 }
 

@@ -21,7 +21,7 @@ static bool command_shutdown(int argc, char **argv);
 
 static const struct command commands[] = {
 	{ "help", "", "this list", command_help },
-	{ "ls", "", "the files and their sizes", command_ls },
+	{ "ls", "[NAME...]", "the files and their sizes, or those named or in there", command_ls },
 	{ "cat", "FILE...", "print files", command_cat },
 	{ "head", "-c N FILE", "print a file's first N bytes", command_head },
 	{ "sha256sum", "FILE...", "print files' SHA-256 sums", command_sha256sum },
@@ -87,6 +87,15 @@ bool shell_open(const char *who, const char *name, struct file *file)
 
 /* ---- lines ---- */
 
+/* A command without arguments is not given any. */
+static bool takes(const struct command *command, int words)
+{
+	if (words == 1 || *command->arguments)
+		return true;
+	printf("%s: takes no arguments\n", command->name);
+	return false;
+}
+
 static bool run_command(char *line)
 {
 	char *word[WORDS_MAX];
@@ -100,7 +109,7 @@ static bool run_command(char *line)
 		return true;
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(word[0], commands[i].name) == 0)
-			return commands[i].run(words, word);
+			return takes(&commands[i], words) && commands[i].run(words, word);
 	printf("shell: there is no command %s; try help\n", word[0]);
 	return false;
 }
