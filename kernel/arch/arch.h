@@ -4,7 +4,9 @@
  * Two implementations: arch/x86_64 (the machine) and arch/host (a fake one, below host tests). arch/ARCH/machine.h holds the inline
  * part: phys_to_virt, virt_to_phys, struct arch_context's registers. Page tables have a header of their own, arch/pagetable.h.
  *
- * Rules: everything here is called with interrupts off and the kernel lock held, on the one CPU that runs.
+ * Rules: everything here is called with interrupts off and the kernel lock held. There is one lock, and it is the machine's to take
+ * and to give back: it is held whenever kernel code runs, but from the instant of an entry until it is taken, from the end of the way
+ * out to user mode, and while arch_idle() halts. So an upcall runs alone, and with one CPU there is nothing to take.
  * Interrupts are taken in user mode, in arch_idle() and in arch_preempt_poll() only; the handler itself only notes what came
  * (enum arch_pending) and the kernel looks at it on its way out.
  */
@@ -23,6 +25,9 @@
  *     rdi rsi rdx r10 r8 r9 r12 r13 r14 r15  rax rbx rbp rcx r11  fs_base gs_base  vector error  rip cs rflags rsp ss
  * u64 arch_cycles(void);           the machine's own clock, since power on: instructions under icount
  * bool arch_is_pending(void);      whether interrupts have noted something that nobody has taken
+ * unsigned arch_cpu(void);         this CPU's number, 0 the boot CPU
+ * ARCH_THIS(type)                  this CPU's area as a pointer to `type`; for members only: what & makes of one is no ordinary pointer
+ * ARCH_CPU_AREA_SIZE               its size
  */
 
 /* ---- boot ------------------------------------------------------------------------------------------------------------- */
@@ -43,18 +48,40 @@ struct boot_info {
 /* The kernel's entry, on the boot CPU's kernel stack, paging and traps on. */
 noreturn void kernel_main(const struct boot_info *boot);
 
+/* ---- CPUs -------------------------------------------------------------------------------------------------------------- */
+#define ARCH_CPUS_MAX 64u
+/* How many CPUs take part; they are numbered from 0. Known before kernel_main(); arch_cpus_start() takes those off that do not answer. */
+unsigned arch_cpus(void);
+/* The area of any CPU below arch_cpus(), zero at boot: the layers above keep there what each CPU has of its own. */
+void *arch_cpu_area(unsigned cpu);
+/* Starts the other CPUs, once. Each sets itself up, takes the lock and calls kernel_secondary() on its own stack. Returns, the lock
+ * still held, when all that answer in time are up. */
+void arch_cpus_start(void);
+noreturn void kernel_secondary(void);                                /* upcall: a CPU other than the first begins */
+/* Another CPU is interrupted: it notes ARCH_PENDING_KICK and comes by kernel_interrupt(), or leaves arch_idle(). Does not wait for it. */
+void arch_cpu_kick(unsigned cpu);
+/* Takes another CPU away from what it runs. Afterwards that CPU waits for the lock, or idles, and has no context: registers and FPU state of
+ * what it ran are in memory (as after arch_context_drop) and it has loaded the kernel's own root. If it had just come in by `syscall`,
+ * that one is made again when the context is resumed. Returns 0, or the vector of an exception of the trap kind (1, 3) that the context took and that
+ * nobody has seen: the caller delivers it. When that CPU has the lock it does not look at the old context, whose memory may be gone, but
+ * calls kernel_taken(). Cost: an interrupt and its answer, of a CPU that may be just leaving the kernel. */
+unsigned arch_cpu_stop(unsigned cpu);
+struct arch_context *kernel_taken(void);                             /* upcall: what to leave into instead */
+
 /* ---- contexts: leaving to and coming from user mode ------------------------------------------------------------------------ */
 /* Fresh user context: all registers zero but these; FPU state initial. `root` is the page-table root that it runs on. */
 void arch_context_init(struct arch_context *c, paddr_t root);
 void arch_context_start(struct arch_context *c, u64 entry, u64 stack, u64 arg0, u64 arg1);
-/* The context's memory goes away or its FPU state is about to be read: no CPU keeps anything of it in registers afterwards. */
+/* The context's memory goes away or its FPU state is about to be read: this CPU keeps nothing of it in registers afterwards. (Another that runs it
+ * is stopped first.) */
 void arch_context_drop(struct arch_context *c);
 void arch_context_set_tls(struct arch_context *c, u64 fs_base);      /* also when it is the current one; fs_base <= PT_USER_TOP (asserted) */
 /* Makes the syscall (2 bytes) that the context came in by be executed again. */
 static inline void arch_context_restart_syscall(struct arch_context *c) { c->regs.rip -= 2; }
 /* Leaves the kernel into this context: loads FPU state, page tables, registers. Only for the first thread; else return it from an upcall. */
 noreturn void arch_leave(struct arch_context *c);
-/* Forget a page-table root that is about to be freed: switches to the kernel's own where it is loaded. */
+/* Forget a page-table root that is about to be freed: switches to the kernel's own where this CPU has it loaded. (Another that has is stopped
+ * first.) */
 void arch_root_drop(paddr_t root);
 
 /* Upcalls: implemented by the kernel, called by the machine's entry code on the CPU's kernel stack with the context's registers saved.
@@ -65,18 +92,24 @@ struct arch_context *kernel_exception(struct arch_context *c, u64 vector, u64 er
 struct arch_context *kernel_interrupt(struct arch_context *c);       /* something is pending */
 
 /* ---- interrupts and time -------------------------------------------------------------------------------------------------- */
-enum arch_pending { ARCH_PENDING_TIMER = 1, ARCH_PENDING_CONSOLE = 2 };
-/* Takes and clears what interrupts have noted. */
+enum arch_pending { ARCH_PENDING_TIMER = 1, ARCH_PENDING_CONSOLE = 2, ARCH_PENDING_KICK = 4 };
+/* Takes and clears what interrupts have noted on this CPU. */
 unsigned arch_take_pending(void);
-/* A preemption point: lets interrupts in for an instant and says whether something is pending (it stays noted). */
+/* A preemption point: lets interrupts in for an instant and says whether to come to an end: something is pending (it stays noted), another CPU waits for
+ * the lock, or it is the ARCH_POLLS_MAXth poll since the last that said so (so that an entry is bounded even if nobody interrupts it). */
 bool arch_preempt_poll(void);
-/* Sleeps until something is pending. */
+#define ARCH_POLLS_MAX 16u
+/* Sleeps until something is pending. With several CPUs, drops what this one holds of any context, loads the kernel's root, and is without the lock
+ * meanwhile. */
 void arch_idle(void);
 i64 arch_cycles_to_ns(u64 cycles);
 /* Nanoseconds since boot; never goes back. */
 i64 arch_now(void);
-/* One timer interrupt at this time (in the past: at once); INT64_MAX: none. */
+/* One timer interrupt on this CPU at this time (in the past: at once); INT64_MAX: none. */
 void arch_timer_set(i64 when);
+/* From now on each entry into the kernel is timed, from when it has the lock; halting does not count. Costs nothing where it was not asked for. */
+void arch_measure_entries(void);
+u64 arch_longest_entry(void);                                        /* the longest so far on any CPU, in cycles; 0: not measured */
 
 /* ---- console, end --------------------------------------------------------------------------------------------------------- */
 void arch_console_write(const char *text, size_t len);               /* polls; \n becomes \r\n */

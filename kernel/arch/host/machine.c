@@ -13,9 +13,18 @@ u64 host_ram_size;
 paddr_t mmu_kernel_root;
 u64 host_flushes_page, host_flushes_all;
 
-static i64 now, timer;
-static unsigned pending, preempt_period, preempt_count;
-static paddr_t loaded_root;
+struct host_cpu {
+	i64 timer;
+	unsigned pending;
+	paddr_t root;
+	u64 kicks, stops, shootdowns;
+	_Alignas(64) u8 area[ARCH_CPU_AREA_SIZE];
+};
+static struct host_cpu cpus[ARCH_CPUS_MAX], *self = cpus;
+static unsigned cpu_count = 1, stop_vector;
+
+static i64 now;
+static unsigned preempt_period, preempt_count;
 static u64 random_state = 1;
 static char output[65536], input[4096];
 static size_t output_length, input_length, input_read;
@@ -41,9 +50,12 @@ void host_machine_init(u64 frames)
 	for (u64 i = 256; i < 512; i++)
 		((u64 *)host_ram)[i] = i << PAGE_SHIFT | 3;
 	now = 0;
-	timer = INT64_MAX;
-	pending = preempt_period = preempt_count = 0;
-	loaded_root = 0;
+	memset(cpus, 0, sizeof cpus);
+	for (unsigned i = 0; i < ARCH_CPUS_MAX; i++)
+		cpus[i].timer = INT64_MAX;
+	self = cpus;
+	cpu_count = 1;
+	stop_vector = preempt_period = preempt_count = 0;
 	host_flushes_page = host_flushes_all = 0;
 	input_length = input_read = 0;
 	host_console_clear();
@@ -73,10 +85,77 @@ paddr_t virt_to_phys(const void *v)
 }
 
 /* ---- page tables --------------------------------------------------------------------------------------------- */
-void host_root_load(paddr_t root) { loaded_root = root; }
-void mmu_flush_page(paddr_t root, vaddr_t va) { (void)va; host_flushes_page += root == loaded_root; }
-void mmu_flush_all(paddr_t root) { host_flushes_all += root == loaded_root; }
-void arch_root_drop(paddr_t root) { if (root == loaded_root) loaded_root = 0; }
+void host_root_load(paddr_t root) { self->root = root; }
+void mmu_flush_page(paddr_t root, vaddr_t va) { (void)va; host_flushes_page += root == self->root; }
+void mmu_flush_all(paddr_t root) { host_flushes_all += root == self->root; }
+
+void mmu_shootdown(paddr_t root)
+{
+	for (struct host_cpu *c = cpus; c < cpus + cpu_count; c++)
+		c->shootdowns += c != self && c->root == root;
+}
+
+u64 host_shootdowns(unsigned cpu) { return cpus[cpu].shootdowns; }
+
+void arch_root_drop(paddr_t root)
+{
+	for (struct host_cpu *c = cpus; c < cpus + cpu_count; c++)
+		ASSERT(c == self || c->root != root);
+	if (self->root == root)
+		self->root = 0;
+}
+
+/* ---- CPUs ---------------------------------------------------------------------------------------------------- */
+unsigned arch_cpus(void) { return cpu_count; }
+unsigned arch_cpu(void) { return (unsigned)(self - cpus); }
+void *host_area(void) { return self->area; }
+
+void *arch_cpu_area(unsigned cpu)
+{
+	ASSERT(cpu < cpu_count);
+	return cpus[cpu].area;
+}
+
+void host_cpus_set(unsigned count)
+{
+	ASSERT(count >= 1 && count <= ARCH_CPUS_MAX && arch_cpu() < count);
+	cpu_count = count;
+}
+
+void host_cpu_set(unsigned cpu)
+{
+	ASSERT(cpu < cpu_count);
+	self = cpus + cpu;
+}
+
+void arch_cpus_start(void) {}
+
+static struct host_cpu *other(unsigned cpu)
+{
+	ASSERT(cpu < cpu_count && cpu != arch_cpu());
+	return cpus + cpu;
+}
+
+void arch_cpu_kick(unsigned cpu)
+{
+	struct host_cpu *c = other(cpu);
+	c->kicks++;
+	c->pending |= ARCH_PENDING_KICK;
+}
+
+unsigned arch_cpu_stop(unsigned cpu)
+{
+	struct host_cpu *c = other(cpu);
+	unsigned vector = stop_vector;
+	c->stops++;
+	c->root = 0;
+	stop_vector = 0;
+	return vector;
+}
+
+u64 host_kicks(unsigned cpu) { return cpus[cpu].kicks; }
+u64 host_stops(unsigned cpu) { return cpus[cpu].stops; }
+void host_stop_vector(unsigned vector) { stop_vector = vector; }
 
 /* ---- contexts ------------------------------------------------------------------------------------------------ */
 void arch_context_init(struct arch_context *c, paddr_t root)
@@ -98,39 +177,43 @@ void arch_context_set_tls(struct arch_context *c, u64 fs_base) { c->regs.fs_base
 noreturn void arch_leave(struct arch_context *c) { panic("the host has no user mode (context %p)", (void *)c); }
 
 /* ---- time and interrupts ------------------------------------------------------------------------------------- */
-static void timer_check(void)
+static void timer_check(struct host_cpu *c)
 {
-	if (timer > now)
+	if (c->timer > now)
 		return;
-	timer = INT64_MAX;
-	pending |= ARCH_PENDING_TIMER;
+	c->timer = INT64_MAX;
+	c->pending |= ARCH_PENDING_TIMER;
 }
 
 void host_time_set(i64 to)
 {
 	ASSERT(to >= now);
 	now = to;
-	timer_check();
+	for (struct host_cpu *c = cpus; c < cpus + cpu_count; c++)
+		timer_check(c);
 }
 
-i64 host_timer(void) { return timer; }
+i64 host_timer(void) { return self->timer; }
 i64 arch_now(void) { return now; }
 u64 arch_cycles(void) { return (u64)now; }
 i64 arch_cycles_to_ns(u64 cycles) { return (i64)cycles; }
 
 void arch_timer_set(i64 when)
 {
-	timer = when;
-	timer_check();
+	self->timer = when;
+	timer_check(self);
 }
 
-bool arch_is_pending(void) { return pending != 0; }
+void arch_measure_entries(void) {}
+u64 arch_longest_entry(void) { return 0; }
+
+bool arch_is_pending(void) { return self->pending != 0; }
 
 unsigned arch_take_pending(void)
 {
-	unsigned p = pending;
-	pending = 0;
-	return p;
+	unsigned pending = self->pending;
+	self->pending = 0;
+	return pending;
 }
 
 void host_preempt_every(unsigned n)
@@ -147,9 +230,9 @@ bool arch_preempt_poll(void)
 /* Time passes until the timer; without one, nothing would ever happen. */
 void arch_idle(void)
 {
-	ASSERT(pending || timer != INT64_MAX);
-	if (!pending)
-		host_time_set(timer);
+	ASSERT(self->pending || self->timer != INT64_MAX);
+	if (!self->pending)
+		host_time_set(self->timer);
 }
 
 /* ---- console, end -------------------------------------------------------------------------------------------- */
@@ -179,7 +262,7 @@ void host_console_type(const char *text)
 	ASSERT(len <= sizeof input - input_length);
 	memcpy(input + input_length, text, len);
 	input_length += len;
-	pending |= ARCH_PENDING_CONSOLE;
+	cpus[0].pending |= ARCH_PENDING_CONSOLE;
 }
 
 int arch_console_read(void)

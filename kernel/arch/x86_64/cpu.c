@@ -41,7 +41,10 @@ CHECK_OFFSET(struct cpu, root, CPU_ROOT);
 CHECK_OFFSET(struct cpu, user_gs, CPU_GS);
 CHECK_OFFSET(struct cpu, xsave, CPU_XSAVE);
 CHECK_OFFSET(struct cpu, pending, CPU_PENDING);
+CHECK_OFFSET(struct cpu, number, CPU_NUMBER);
 CHECK_OFFSET(struct cpu, tss.rsp[0], CPU_RSP0);
+CHECK_OFFSET(struct cpu, area, CPU_AREA);
+_Static_assert(sizeof(struct cpu) == CPU_SIZE, "whole pages");
 _Static_assert(sizeof(struct regs) == R_SIZE && R_SIZE % 16 == 0, "traps start on the end of the registers");
 
 #define CR0_MP (1u << 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cpu.h: the per-CPU block, found by %gs in the kernel, and what the machine's own files say to each other.
- * The block is its CPU's: no lock. There is one CPU so far. */
+ * The block is its CPU's: no lock, but where a field says so. */
 #pragma once
 #include "arch/arch.h"
 #include "arch/x86_64/io.h"
@@ -23,9 +23,12 @@ struct cpu {
 	u64 user_gs;                            /* the user's gs base, in MSR_KERNEL_GS */
 	u8 xsave;                               /* XSAVE, or FXSAVE */
 	u8 pending;                             /* enum arch_pending, noted by interrupts */
-	u8 reserved[2];
+	u8 polls;                               /* arch_preempt_poll()s that said no since one said yes */
+	u8 reserved;
+	u32 number;
 	struct tss tss;
 	u64 gdt[7];
+	_Alignas(CPU_AREA) u8 area[ARCH_CPU_AREA_SIZE];         /* kernel lock */
 };
 
 /* Each stack has a page below it that is not mapped; backtraces end at `top`. */

@@ -119,8 +119,13 @@ unsigned arch_take_pending(void)
 
 bool arch_preempt_poll(void)
 {
+	struct cpu *cpu = this_cpu();
 	__asm__ volatile ("sti; nop; cli" ::: "memory");
-	return this_cpu()->pending != 0;
+	if (cpu->pending || ++cpu->polls == ARCH_POLLS_MAX) {
+		cpu->polls = 0;
+		return true;
+	}
+	return false;
 }
 
 void arch_idle(void)

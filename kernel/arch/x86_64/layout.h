@@ -58,7 +58,10 @@
 #define CPU_GS        48
 #define CPU_XSAVE     56
 #define CPU_PENDING   57
-#define CPU_RSP0      64
+#define CPU_NUMBER    60
+#define CPU_RSP0      68
+#define CPU_AREA      512               /* what the layers above have of each CPU */
+#define CPU_SIZE      8192
 
 /* regs.vector */
 #define VECTOR_PAGE_FAULT 14

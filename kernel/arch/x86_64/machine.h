@@ -23,6 +23,16 @@ static inline void *phys_to_virt(paddr_t p) { return (void *)(p + PHYSMAP_BASE);
 /* Only for addresses inside the physmap, that is: all but the kernel's image. */
 static inline paddr_t virt_to_phys(const void *v) { return (paddr_t)v - PHYSMAP_BASE; }
 
+/* This CPU's number, and what the layers above have of it. */
+static inline unsigned arch_cpu(void)
+{
+	unsigned number;
+	__asm__ ("movl %%gs:%c1, %0" : "=r"(number) : "i"(CPU_NUMBER));
+	return number;
+}
+#define ARCH_CPU_AREA_SIZE (CPU_SIZE - CPU_AREA)
+#define ARCH_THIS(type) ((__seg_gs type *)CPU_AREA)
+
 /* Whether interrupts have noted something that nobody has taken. */
 static inline bool arch_is_pending(void)
 {
