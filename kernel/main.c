@@ -7,7 +7,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sched/sched.h"
-#include "syscall/call.h"
+#include "syscall/fastpath.h"
 
 /* Is this word on the command line? */
 static bool option(const struct boot_info *boot, const char *word)
@@ -43,6 +43,8 @@ noreturn void kernel_main(const struct boot_info *boot)
 	cap_boot();
 	console_boot();
 	system_boot(boot);
+	if (option(boot, "nofast"))
+		fast_ways_off();
 #ifdef VELLUM_DEBUG
 	arch_check();
 #endif

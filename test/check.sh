@@ -21,11 +21,12 @@ host_tests() {
 	results < <(awk -v suite=host -v serial="$log" -v expected="${names[*]}" -f test/tap.awk "$log")
 }
 
+# guest_tests VARIANT [WORD]: WORD is one more for the kernel's command line.
 guest_tests() {
-	local variant=$1 log=$logs/guest-$1.serial
-	step "guest $variant: boot and orderly end" "guest-$variant.log" guest "$variant" "$log" norandom --icount
+	local variant=$1 suite="guest $1${2:+ $2}" log=$logs/guest-$1${2:+-$2}.serial
+	step "$suite: boot and orderly end" "guest-$variant${2:+-$2}.log" guest "$variant" "$log" "norandom${2:+ $2}" --icount
 	[ -f "$log" ] || : >"$log"
-	results < <(awk -v suite="guest $variant" -v serial="$log" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$log")
+	results < <(awk -v suite="$suite" -v serial="$log" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$log")
 }
 
 repeatable() {
@@ -143,6 +144,7 @@ host_tests
 note "guest tests"
 guest_tests release
 guest_tests debug
+guest_tests release nofast
 step "guest: a test for each declared pair of call and error" pairs.log test/guest/pairs.sh "$logs/guest-release.serial"
 step "kernel: no page of its own is writable and executable" pages.log grep -a 'kernel pages: .*, none both' "$logs/guest-debug.serial"
 step "three runs of the guest tests are identical" repeatable.log repeatable

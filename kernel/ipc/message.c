@@ -2,7 +2,8 @@
 /* message.c: sending, receiving and replying. See ipc.h. Lock: the kernel lock.
  *
  * Registers of a call that sends: r8 label, r9 header, r12 to r15 words; the same on the way out of a receive, with the badge in rdx.
- * A waiting thread's registers still hold its call's arguments, so a receiver's `accept` is read from its r9; where its message goes stays in rsi.
+ * A waiting thread's registers still hold its call's arguments, so a receiver's `accept` is read from its r9; where its message goes stays in rsi: 0 where it is
+ * in registers only (the calls of four words), and then nothing is ever copied out.
  */
 #include "ipc/message.h"
 
@@ -64,6 +65,16 @@ static void copy_words(struct thread *to, const struct thread *from, u32 words)
 		to->word[i] = from->word[i];
 }
 
+/* What does not fit the registers waits in the thread until it copies it out; without a place for them, further words are dropped. How many words came. */
+static u32 leave_rest(struct thread *to, const struct thread *from, u32 words, u32 caps)
+{
+	if (!to->context.regs.rsi && !caps)
+		return REGISTER_WORDS;
+	copy_words(to, from, words);
+	to->finish = true;
+	return words;
+}
+
 /* Puts a message into the registers of `to`, whose call is over. */
 static void put_registers(struct thread *to, u64 badge, u64 label, u64 header, const u64 *word)
 {
@@ -101,10 +112,8 @@ static sys_status_t hand_over(struct thread *from, struct thread *to, u64 badge)
 	}
 	/* COMMIT */
 	end_call(to);
-	if (unlikely(words > 4 || caps)) {
-		copy_words(to, from, words);
-		to->finish = true;
-	}
+	if (unlikely(words > 4 || caps))
+		words = leave_rest(to, from, words, caps);
 	put_registers(to, badge, r->r8, header_make(words, caps), &r->r12);
 	return SYS_OK;
 }

@@ -43,6 +43,13 @@ static inline sys_status_t call_install_first(struct call *c, struct object *o, 
 /* Copies a result structure to the caller's memory: SYS_OK, BAD_ADDRESS, or it waits. */
 int call_copy_out(struct call *c, vaddr_t to, const void *from, u64 len);
 
+/* The message of a call of four words: in registers only, it accepts no capabilities. */
+static inline void call_set_four(struct regs *r)
+{
+	r->rsi = 0;
+	r->r9 = header_make(REGISTER_WORDS, 0);
+}
+
 /* kernel/syscall/console.c, system.c: the objects behind the two capabilities that init gets. */
 struct object *console_object(void);
 struct object *resource_object(void);

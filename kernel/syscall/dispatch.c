@@ -213,12 +213,10 @@ struct arch_context *syscall_ordinary(struct thread *t)
 
 struct arch_context *kernel_syscall(struct arch_context *context)
 {
-	u64 number = context->regs.rax;
+	u64 way = context->regs.rax - NR_ipc_call;
 
-	if (number == NR_ipc_call)
-		return fast_call(thread_of(context));
-	if (number == NR_ipc_reply_recv)
-		return fast_reply_recv(thread_of(context));
+	if (way < FAST_WAYS)
+		return fast_ways[way](thread_of(context));
 	return syscall_ordinary(thread_of(context));
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fastpath.c: the way of a small message from a caller to a server that waits, and back. Everything passes with it switched off (kernel_syscall calling
- * syscall_ordinary alone); it only skips what cannot matter when all of this holds:
+/* fastpath.c: the way of a small message from a caller to a server that waits, and back. Everything passes with it switched off (boot option `nofast`); it
+ * only skips what cannot matter when all of this holds:
  *
  *   both     the message fits the registers: at most four words, no capabilities, a label of the user's; no deadline on either side; the other thread's
  *            priority is not lower: as the sender runs, nobody with a higher one is ready, so the other runs next in any case. (On the way into a system
@@ -74,7 +74,7 @@ static inline struct arch_context *wait_for(struct thread *t, enum wait_kind kin
 	return &to->context;
 }
 
-struct arch_context *fast_call(struct thread *t)
+static struct arch_context *fast_call(struct thread *t)
 {
 	const struct regs *r = &t->context.regs;
 	struct slot *s = find(t, r->rdi, SYS_TYPE_ENDPOINT, SYS_RIGHT_SEND);
@@ -100,7 +100,7 @@ struct arch_context *fast_call(struct thread *t)
 	return wait_for(t, WAIT_REPLY, reply, to);
 }
 
-struct arch_context *fast_reply_recv(struct thread *t)
+static struct arch_context *fast_reply_recv(struct thread *t)
 {
 	struct regs *r = &t->context.regs;
 	struct slot *s = find(t, r->rdi, SYS_TYPE_REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV);
@@ -129,4 +129,34 @@ struct arch_context *fast_reply_recv(struct thread *t)
 	t->arrival = ++thread_arrivals;
 	pqueue_insert_alone(&ep->receivers, &t->queue, t->priority);
 	return wait_for(t, WAIT_RECV, reply, to);
+}
+
+/* The calls of four words: with what their unused arguments stand for. */
+static struct arch_context *fast_call4(struct thread *t)
+{
+	call_set_four(&t->context.regs);
+	t->context.regs.rdx = (u64)SYS_TIME_INFINITE;
+	return fast_call(t);
+}
+
+static struct arch_context *fast_reply_recv4(struct thread *t)
+{
+	call_set_four(&t->context.regs);
+	t->context.regs.r10 = (u64)SYS_TIME_INFINITE;
+	return fast_reply_recv(t);
+}
+
+call_way *fast_ways[FAST_WAYS] = {
+	[NR_ipc_call - NR_ipc_call] = fast_call,
+	[NR_ipc_recv - NR_ipc_call] = syscall_ordinary,
+	[NR_ipc_reply - NR_ipc_call] = syscall_ordinary,
+	[NR_ipc_reply_recv - NR_ipc_call] = fast_reply_recv,
+	[NR_ipc_call4 - NR_ipc_call] = fast_call4,
+	[NR_ipc_reply_recv4 - NR_ipc_call] = fast_reply_recv4,
+};
+
+void fast_ways_off(void)
+{
+	for (unsigned i = 0; i < FAST_WAYS; i++)
+		fast_ways[i] = syscall_ordinary;
 }

@@ -3,8 +3,13 @@
 #pragma once
 #include "syscall/call.h"
 
-/* Make the call: in the short way if all its conditions hold, else in the ordinary one. The context to leave into. */
-struct arch_context *fast_call(struct thread *t);
-struct arch_context *fast_reply_recv(struct thread *t);
+/* Makes a call, and returns the context to leave into. */
+typedef struct arch_context *call_way(struct thread *t);
+
+/* The ways of ipc_call and the numbers behind it, up to ipc_reply_recv4: the short one where there is one, which goes the ordinary way unless all its conditions hold. */
+#define FAST_WAYS (NR_ipc_reply_recv4 - NR_ipc_call + 1u)
+extern call_way *fast_ways[FAST_WAYS];
+/* Boot option `nofast`: the ordinary way for all, to test that it makes no difference. */
+void fast_ways_off(void);
 /* dispatch.c: the ordinary way. */
-struct arch_context *syscall_ordinary(struct thread *t);
+call_way syscall_ordinary;

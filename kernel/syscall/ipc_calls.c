@@ -66,6 +66,21 @@ int call_ipc_reply_recv(struct call *c)
 	return call_ipc_recv_rest(c);
 }
 
+/* The calls of four words are the full ones, with a message that has no place in memory. */
+int call_ipc_call4(struct call *c)
+{
+	call_set_four(c->r);
+	c->r->rdx = (u64)SYS_TIME_INFINITE;
+	return call_ipc_call(c);
+}
+
+int call_ipc_reply_recv4(struct call *c)
+{
+	call_set_four(c->r);
+	c->r->r10 = (u64)SYS_TIME_INFINITE;
+	return call_ipc_reply_recv(c);
+}
+
 int call_ipc_recv_rest(struct call *c)
 {
 	return ipc_recv(c->t, call_object(c, 1), call_object(c, 0), (i64)c->r->r10);

@@ -35,6 +35,7 @@ struct job { const struct row *row; int arg; sys_rights_t right; };
 
 static uint64_t buffer[FULL_BUFFER / 8];
 static sys_msg_t message;
+static uint64_t kernel_label = SYS_LABEL_KERNEL;
 static size_t count;
 static uint32_t token;
 
@@ -78,7 +79,7 @@ CALL(ipc_reply, c[0], &message)
 CALL_AS(ipc_reply_from, ipc_reply, c[0], out)
 CALL(ipc_reply_recv, c[0], &message, c[1], NULL, SYS_TIME_POLL)
 CALL_AS(ipc_reply_recv_from, ipc_reply_recv, c[0], out, c[1], NULL, SYS_TIME_POLL)
-CALL(ipc_call4, c[0], buffer, buffer + 1)
+CALL(ipc_call4, c[0], &kernel_label, buffer)    /* refused for its label: it must not wait */
 CALL(ipc_reply_recv4, c[0], buffer, buffer + 1, c[1], NULL)
 CALL(notification_signal, c[0], 1)
 CALL(notification_wait, c[0], out, SYS_TIME_POLL)
@@ -195,8 +196,8 @@ static const struct row rows[] = {
 	NOW_AS(ipc_recv_to, ipc_recv, REGISTER, A(ENDPOINT, R(RECV)), M(REPLY, R(RECV)))
 	NOW(ipc_reply, NO_RESULT, A(REPLY, R(SEND)))
 	NOW(ipc_reply_recv, NO_RESULT, A(REPLY, R(SEND) | R(RECV)), A(ENDPOINT, R(RECV)))
-	LATER(ipc_call4, A(ENDPOINT, R(SEND)))
-	LATER(ipc_reply_recv4, A(REPLY, R(SEND) | R(RECV)), A(ENDPOINT, R(RECV)))
+	NOW(ipc_call4, NO_RESULT, A(ENDPOINT, R(SEND)))
+	NOW(ipc_reply_recv4, NO_RESULT, A(REPLY, R(SEND) | R(RECV)), A(ENDPOINT, R(RECV)))
 	NOW(notification_signal, NO_RESULT, A(NOTIFICATION, R(SEND)))
 	NOW(notification_wait, REGISTER, A(NOTIFICATION, R(RECV)))
 	NOW(vspace_create, REGISTER, UT, M(RESOURCE, R(WX)))
