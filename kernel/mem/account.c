@@ -28,6 +28,13 @@ u64 host_fail_charge_at;
 
 struct account *account_root(void) { return &root; }
 
+/* Total, promises, or whether it is parked have changed. */
+static void account_figure(struct account *a)
+{
+	a->limit = a->total - a->promised;
+	a->below = a->parked;
+}
+
 static void account_prepare(struct account *a, struct account *parent, u64 total)
 {
 	a->parent = parent;
@@ -35,6 +42,7 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	list_init(&a->children);
 	list_init(&a->sibling);
 	list_init(&a->dying_link);
+	account_figure(a);
 }
 
 void account_init(void)
@@ -67,7 +75,7 @@ static inline sys_status_t account_need(struct account *a, u64 n)
 	return account_need_slow(a, n);
 }
 
-sys_status_t account_charge_short(struct account *a, u64 n)
+sys_status_t account_charge_look(struct account *a, u64 n)
 {
 	sys_status_t status = account_need_slow(a, n);
 
@@ -78,7 +86,7 @@ sys_status_t account_charge_short(struct account *a, u64 n)
 	return status;
 }
 
-void account_note_empty(struct account *a)
+void account_uncharge_look(struct account *a)
 {
 	if (a->parked && !a->used && !a->promised && !list_on(&a->dying_link))
 		list_push(&account_reapable, &a->dying_link);
@@ -96,15 +104,21 @@ sys_status_t account_move_charge(struct account *from, struct account *to, u64 n
 }
 
 /* ---- children ---------------------------------------------------------------------------------------------------- */
+static void account_promise(struct account *a, u64 more, u64 less)
+{
+	a->promised += more - less;
+	account_figure(a);
+}
+
 sys_status_t account_create(struct account *parent, u64 frames, struct account **out)
 {
 	sys_status_t status = account_need(parent, frames);
 	if (status != SYS_OK)
 		return status;
-	parent->promised += frames;
+	account_promise(parent, frames, 0);
 	struct account *a = object_create(parent, SYS_TYPE_UNTYPED, &status);
 	if (!a) {
-		parent->promised -= frames;
+		account_promise(parent, 0, frames);
 		return status;
 	}
 	account_prepare(a, parent, frames);
@@ -113,10 +127,33 @@ sys_status_t account_create(struct account *parent, u64 frames, struct account *
 	return SYS_OK;
 }
 
+sys_status_t account_resize(struct account *parent, struct account *child, u64 frames)
+{
+	sys_status_t status = SYS_OK;
+
+	if (child->parent != parent)
+		return SYS_ERR_INVALID_ARGS;
+	if (parent->closed || child->closed || frames < child->used + child->promised)
+		return SYS_ERR_BAD_STATE;
+	object_ref(&child->object);             /* what the parent has dying may end it */
+	if (frames > child->total)
+		status = account_need(parent, frames - child->total);
+	if (child->closed)
+		status = SYS_ERR_BAD_STATE;
+	if (status == SYS_OK) {
+		/* COMMIT */
+		account_promise(parent, frames, child->total);
+		child->total = frames;
+		account_figure(child);
+	}
+	object_unref(&child->object);
+	return status;
+}
+
 /* Nothing is charged to it any more: the parent has its frames back. (A parked parent still pays for this cell.) */
 static void account_settle(struct account *a)
 {
-	a->parent->promised -= a->total;
+	account_promise(a->parent, 0, a->total);
 	a->total = 0;
 	list_remove(&a->sibling);
 }
@@ -168,6 +205,7 @@ static bool account_reap(struct object *o)
 	if (a->used || a->promised) {
 		object_ref(o);                  /* until account_settle_step */
 		a->parked = true;
+		account_figure(a);
 	} else {
 		account_settle(a);
 	}
@@ -193,6 +231,7 @@ void account_check(const struct account *a)
 	}
 	ASSERT(promised == a->promised && a->peak >= a->used);
 	ASSERT(a->used <= a->total && a->promised <= a->total - a->used);
+	ASSERT(a->limit == a->total - a->promised && a->used <= a->limit && a->below == a->parked);
 	if (object_dying(&a->object))
 		ASSERT(a->closed && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
 	else

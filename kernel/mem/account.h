@@ -21,6 +21,7 @@ struct account {
 	u32 sweep;                      /* the slab that slab_first_object looks at next */
 	struct object *dying;           /* objects being destroyed, a stack (object.c) */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */
+	u64 limit, below;               /* what the quick ways below compare `used` with; account_figure() sets them when anything else changes */
 	bool closed;                    /* being swept: allocation gives BAD_STATE. Set and cleared by revoke; stays set when the account ends */
 	bool parked;                    /* ended, but something of it is still charged: see account.c */
 };
@@ -43,6 +44,9 @@ sys_status_t account_move_charge(struct account *from, struct account *to, u64 n
 
 /* A child of `frames` frames, promised by the parent. INVALID_ARGS is the caller's matter. */
 sys_status_t account_create(struct account *parent, u64 frames, struct account **out);
+/* Makes a child larger or smaller. INVALID_ARGS (not this parent's), BAD_STATE (one of them is closed; the child uses and promises more), NO_MEMORY
+ * (the parent has less, after as many steps as a charge takes). What is dying in the child counts as used: the caller works it off first. */
+sys_status_t account_resize(struct account *parent, struct account *child, u64 frames);
 static inline u64 account_free(const struct account *a) { return a->total - a->used - a->promised; }
 /* One bounded step of ending every object of the account that still lives (its capabilities are gone already), children accounts first, and of
  * destroying them: true when none is left. The account is closed meanwhile. */
@@ -66,16 +70,16 @@ static inline bool account_fail_here(void) { return host_fail_charge_at && --hos
 static inline bool account_fail_here(void) { return false; }
 #endif
 
-/* ---- charging, where it is not short ---------------------------------------------------------------------------------------------- */
-sys_status_t account_charge_short(struct account *a, u64 n);    /* account.c: works off dying objects first */
-void account_note_empty(struct account *a);                     /* account.c: a parked account may have become empty */
+/* ---- charging, where nothing has to be looked at --------------------------------------------------------------------------------- */
+sys_status_t account_charge_look(struct account *a, u64 n);     /* account.c: it is closed, or short */
+void account_uncharge_look(struct account *a);                  /* account.c: a parked account may have become empty */
 
 static inline sys_status_t account_charge(struct account *a, u64 n)
 {
 	if (account_fail_here())
 		return SYS_ERR_NO_MEMORY;
-	if (unlikely(a->closed || n > account_free(a)))
-		return account_charge_short(a, n);
+	if (unlikely(a->closed || n > a->limit - a->used))
+		return account_charge_look(a, n);
 	a->used += n;
 	if (a->used > a->peak)
 		a->peak = a->used;
@@ -86,6 +90,6 @@ static inline void account_uncharge(struct account *a, u64 n)
 {
 	ASSERT(n <= a->used);
 	a->used -= n;
-	if (unlikely(a->parked))
-		account_note_empty(a);
+	if (unlikely(a->used < a->below))
+		account_uncharge_look(a);
 }

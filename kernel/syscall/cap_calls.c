@@ -163,6 +163,19 @@ int call_untyped_create(struct call *c)
 	return status == SYS_OK ? call_install_first(c, &a->object, SYS_RIGHTS_UNTYPED) : status;
 }
 
+/* What is dying in a child that shrinks below what it holds is taken apart first. */
+int call_untyped_resize(struct call *c)
+{
+	struct account *child = call_account(c, 1);
+	u64 bytes = c->r->rdx, frames = bytes >> PAGE_SHIFT;
+
+	if (bytes == 0 || !page_aligned(bytes))
+		return SYS_ERR_INVALID_ARGS;
+	if (frames < child->used + child->promised && !object_reap(child))
+		return VM_AGAIN;
+	return account_resize(call_account(c, 0), child, frames);
+}
+
 /* What is dying already is taken apart first, so the figures are exact. */
 int call_untyped_info(struct call *c)
 {

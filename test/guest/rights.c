@@ -185,7 +185,7 @@ static const struct row rows[] = {
 	NOW(cnode_info, REGISTER, A(CNODE, R(INSPECT)))
 	NOW_AS(cnode_info_name, cnode_info, REGISTER, A(CNODE, R(INSPECT)))
 	NOW(untyped_create, REGISTER, UT)
-	LATER(untyped_resize, UT, A(UNTYPED, R(MANAGE)))
+	NOW(untyped_resize, NO_RESULT, UT, A(UNTYPED, R(MANAGE)))
 	NOW(untyped_info, REGISTER, A(UNTYPED, R(INSPECT)))
 	NOW(endpoint_create, REGISTER, UT)
 	NOW(notification_create, REGISTER, UT)

@@ -78,6 +78,89 @@ TEST("untyped_info:OK used, promised, peak")
 	EQ(empty.reclaimable, 0);
 }
 
+/* ---- resizing ---- */
+
+static void fill(sys_cap_t vmo, uint64_t pages)
+{
+	OKAY(sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 0, pages * PAGE, NULL, 0));
+}
+
+TEST("untyped_resize:OK grows and shrinks, and the parent promises just that")
+{
+	sys_cap_t child = new_untyped(64 * PAGE), vmo = new_vmo_in(child, 128 * PAGE);
+	sys_untyped_info_t before = account(ut);
+
+	for (uint64_t frames = 64; frames <= 512; frames += 64) {
+		OKAY(sys_untyped_resize(ut, child, frames * PAGE));
+		EQ(account(child).total, frames * PAGE);
+		EQ(account(ut).promised, before.promised + (frames - 64) * PAGE);
+	}
+	fill(vmo, 100);
+	OKAY(sys_untyped_resize(ut, child, account(child).used));
+	STATUS(SYS_ERR_NO_MEMORY, sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 100 * PAGE, PAGE, NULL, 0));
+	OKAY(sys_untyped_resize(ut, child, account(child).used + PAGE));
+	OKAY(sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 100 * PAGE, PAGE, NULL, 0));
+	STATUS(SYS_ERR_NO_MEMORY, sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 101 * PAGE, PAGE, NULL, 0));
+	OKAY(sys_cap_delete(child));
+	EQ(account(ut).promised, before.promised - 64 * PAGE);
+}
+
+TEST("untyped_resize:BAD_STATE below what it uses and has promised, to the frame")
+{
+	sys_cap_t child = new_untyped(64 * PAGE), vmo = new_vmo_in(child, 20 * PAGE), grandchild;
+
+	fill(vmo, 20);
+	OKAY(sys_untyped_create(child, 30 * PAGE, &grandchild));
+	sys_untyped_info_t info = account(child);
+	EQ(info.promised, 30 * PAGE);
+	REFUSED(SYS_ERR_BAD_STATE, sys_untyped_resize(ut, child, info.used + info.promised - PAGE));
+	REFUSED(SYS_ERR_BAD_STATE, sys_untyped_resize(ut, child, PAGE));
+	EQ(account(child).total, 64 * PAGE);
+	OKAY(sys_untyped_resize(ut, child, info.used + info.promised));
+	OKAY(sys_untyped_resize(child, grandchild, PAGE));
+	OKAY(sys_untyped_resize(ut, child, info.used + PAGE));
+}
+
+TEST("untyped_resize:NO_MEMORY beyond what the parent has free, to the frame")
+{
+	sys_cap_t child = new_untyped(64 * PAGE), grandchild;
+
+	OKAY(sys_untyped_create(child, PAGE, &grandchild));
+	sys_untyped_info_t info = account(child);
+	uint64_t most = info.total - info.used;
+	REFUSED(SYS_ERR_NO_MEMORY, sys_untyped_resize(child, grandchild, most + PAGE));
+	REFUSED(SYS_ERR_NO_MEMORY, sys_untyped_resize(child, grandchild, -PAGE));
+	EQ(account(grandchild).total, PAGE);
+	OKAY(sys_untyped_resize(child, grandchild, most));
+	EQ(account(child).used + account(child).promised, account(child).total);
+}
+
+TEST("untyped_resize:INVALID_ARGS no whole pages, none at all, another's child")
+{
+	sys_cap_t child = new_untyped(64 * PAGE), other = new_untyped(64 * PAGE), grandchild;
+
+	OKAY(sys_untyped_create(child, PAGE, &grandchild));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(ut, child, 0));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(ut, child, 64 * PAGE + 1));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(ut, child, 63));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(ut, grandchild, 2 * PAGE));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(other, child, 2 * PAGE));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(child, child, 2 * PAGE));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_untyped_resize(grandchild, child, 2 * PAGE));
+	EQ(account(child).total, 64 * PAGE);
+}
+
+TEST("untyped_resize:OK shrinks over what has just been deleted")
+{
+	sys_cap_t child = new_untyped(600 * PAGE), vmo = new_vmo_in(child, 512 * PAGE);
+
+	fill(vmo, 512);
+	OKAY(sys_cap_delete(vmo));
+	OKAY(sys_untyped_resize(ut, child, PAGE));
+	EQ(account(child).used, 0);
+	EQ(account(child).total, PAGE);
+}
+
 TEST("an account is filled to the frame, and what is freed can be had again")
 {
 	sys_cap_t child = new_untyped(64 * PAGE), vmo = new_vmo_in(child, 128 * PAGE);

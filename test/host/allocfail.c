@@ -91,6 +91,10 @@ static void tried(u64 number, const u64 *arg, unsigned args)
 static void cnode_small(void) { try(NR_cnode_create, payer_cap, 64); }
 static void cnode_large(void) { try(NR_cnode_create, payer_cap, 4096); }
 static void untyped(void) { try(NR_untyped_create, payer_cap, 10 * PAGE_SIZE_); }
+static void untyped_grow(void)
+{
+	try(NR_untyped_resize, payer_cap, makes(NR_untyped_create, payer_cap, 10 * PAGE_SIZE_), 20 * PAGE_SIZE_);
+}
 static void endpoint(void) { try(NR_endpoint_create, payer_cap); }
 static void notification(void) { try(NR_notification_create, payer_cap); }
 static void reply(void) { try(NR_reply_create, payer_cap); }
@@ -228,6 +232,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_cnode_create, 2, cnode_small, 0 },
 	{ NR_cnode_create, 2, cnode_large, 0 },
 	{ NR_untyped_create, 2, untyped, 0 },
+	{ NR_untyped_resize, 1, untyped_grow, 0 },
 	{ NR_endpoint_create, 1, endpoint, 0 },
 	{ NR_notification_create, 1, notification, 0 },
 	{ NR_reply_create, 1, reply, 0 },

@@ -124,6 +124,93 @@ START_TEST(create_child_failures)
 }
 END_TEST
 
+/* A child that is named. */
+static struct account *named_child(struct account *parent, u64 frames)
+{
+	struct account *a = child_of(parent, frames);
+
+	object_cap(&a->object);
+	return a;
+}
+
+/* What a resize answers, and that a refused one has changed nothing. */
+static sys_status_t resized(struct account *parent, struct account *child, u64 frames)
+{
+	u64 total = child->total, promised = parent->promised;
+	sys_status_t status = account_resize(parent, child, frames);
+
+	if (status == SYS_OK)
+		must(child->total == frames && parent->promised == promised - total + frames);
+	else
+		must(child->total == total && parent->promised == promised);
+	memory_check();
+	return status;
+}
+
+/* To the frame, both ways. */
+START_TEST(resize)
+{
+	memory_start();
+	struct account *a = named_child(account_root(), 20), *b = named_child(a, 10), *c = named_child(b, 3);
+	ck_assert_int_eq(account_charge(b, 2), SYS_OK);         /* and one frame for c's object */
+	ck_assert_int_eq(resized(a, b, 5), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(resized(a, b, 6), SYS_OK);
+	ck_assert_int_eq(account_charge(b, 1), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(resized(a, b, 20), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(resized(a, b, 1ull << 52), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(resized(a, b, 19), SYS_OK);            /* all but the frame for b's object */
+	ck_assert_int_eq(account_charge(a, 1), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(account_charge(b, 13), SYS_OK);
+	ck_assert_int_eq(account_charge(b, 1), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(resized(a, b, 19), SYS_OK);
+	ck_assert_int_eq(resized(b, c, 4), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(resized(b, c, 2), SYS_OK);
+	ck_assert_int_eq(resized(a, b, 18), SYS_OK);
+}
+END_TEST
+
+START_TEST(resize_refusals)
+{
+	memory_start();
+	struct account *a = named_child(account_root(), 20), *b = named_child(a, 10), *c = named_child(b, 3);
+	ck_assert_int_eq(resized(a, c, 4), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(resized(b, a, 4), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(resized(a, a, 20), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(resized(account_root(), account_root(), 20), SYS_ERR_INVALID_ARGS);
+	a->closed = true;
+	ck_assert_int_eq(resized(a, b, 11), SYS_ERR_BAD_STATE);
+	a->closed = false;
+	b->closed = true;
+	ck_assert_int_eq(resized(a, b, 11), SYS_ERR_BAD_STATE);
+	b->closed = false;
+	failure_arm(1);
+	ck_assert_int_eq(resized(a, b, 11), SYS_ERR_NO_MEMORY);
+	ck_assert(allocation_failed());
+	ck_assert_int_eq(resized(a, b, 11), SYS_OK);
+}
+END_TEST
+
+/* Growing takes what is dying in the parent; and there the child's own end may be found. */
+START_TEST(resize_reaps)
+{
+	sys_status_t status;
+
+	memory_start();
+	struct account *a = named_child(account_root(), 20), *b = named_child(a, 10), *c = child_of(a, 8);
+	object_end(&c->object);
+	ck_assert_int_eq(account_resize(a, b, 19), SYS_OK);
+	ck_assert(b->total == 19 && a->promised == 19 && a->used == 1);
+	memory_check();
+	ck_assert_int_eq(account_charge(b, 1), SYS_OK);
+	struct object *o = object_create(b, SYS_TYPE_VMO, &status);
+	ck_assert_ptr_nonnull(o);
+	object_end(o);
+	ck_assert_int_eq(resized(a, b, 1), SYS_ERR_BAD_STATE);
+	object_reap(b);
+	ck_assert_int_eq(resized(a, b, 1), SYS_OK);
+}
+END_TEST
+
 static void break_promise(void *a)
 {
 	((struct account *)a)->promised++;
@@ -531,6 +618,9 @@ Suite *test_suite(void)
 	add_test(s, move_charge);
 	add_test(s, create_child);
 	add_test(s, create_child_failures);
+	add_test(s, resize);
+	add_test(s, resize_refusals);
+	add_test(s, resize_reaps);
 	add_test(s, account_walker_finds_damage);
 	add_test(s, slab_classes);
 	add_test(s, slab_reuse);
