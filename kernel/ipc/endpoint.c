@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* endpoint.c: the life and the end of endpoints, reply objects and notifications, and what is bound to them. See ipc.h.
  * Whatever stands on a list here when its object ends is told, one a step. Lock: the kernel lock. */
+#include "ipc/futex.h"
 #include "ipc/message.h"
 #include "lib/assert.h"
 
@@ -215,6 +216,7 @@ void ipc_boot(void)
 	thread_hooks.left = left;
 	thread_hooks.page_failed = page_failed;
 	thread_hooks.finish = message_finish;
+	futex_boot();
 	vm_hooks.pager_ready = message_pager_ready;
 	vm_hooks.pager_ended = pager_ended_step;
 }

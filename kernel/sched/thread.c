@@ -116,6 +116,8 @@ void thread_stop_waiting(struct thread *t)
 {
 	if (t->waits_on)
 		pqueue_remove(&t->queue);
+	else if (t->wait == WAIT_FUTEX)
+		thread_hooks.futex_leave(t);
 	if (t->timed)
 		timer_disarm(&t->timer);
 	t->timed = false;
@@ -182,10 +184,12 @@ sys_status_t thread_resume(struct thread *t)
 
 void thread_set_priority(struct thread *t, u8 priority)
 {
-	bool ready = sched_queued(t);
+	bool ready = sched_queued(t), at_futex = t->wait == WAIT_FUTEX;
 
 	if (ready)
 		sched_dequeue(t);
+	if (at_futex)
+		thread_hooks.futex_leave(t);
 	t->priority = priority;
 	page_wait_set_priority(&t->page, priority);
 	if (ready)
@@ -194,6 +198,8 @@ void thread_set_priority(struct thread *t, u8 priority)
 		pqueue_remove(&t->queue);
 		pqueue_insert(t->waits_on, &t->queue, priority);
 	}
+	if (at_futex)
+		thread_hooks.futex_enter(t);
 	cpu.resched = true;
 }
 

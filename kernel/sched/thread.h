@@ -27,6 +27,7 @@ enum { CALL_BLOCKED = 2, CALL_DONE = 3 };       /* it waits; its registers say a
 
 enum wait_kind {
 	WAIT_NONE, WAIT_SEND, WAIT_CALL, WAIT_FAULT, WAIT_RECV, WAIT_REPLY, WAIT_NOTIFICATION, WAIT_PAGER, WAIT_PAGE, WAIT_CONSOLE,
+	WAIT_FUTEX,
 };
 
 struct timer { struct avl_node node; i64 when; };
@@ -68,6 +69,7 @@ struct thread {
 	struct pqueue *waits_on;        /* that queue; NULL: on none, and queue's links say nothing */
 	u64 arrival;                    /* its number among all waits, to compare two queues */
 	struct timer timer;
+	struct { struct avl_node node; sys_koid_t object; u64 offset; } futex;  /* while it waits at one (futex.c) */
 	struct page_wait page;
 	unsigned retries;               /* how often the same fault or call was made again */
 	u64 progress;                   /* of a call that goes in steps and has nowhere else to note it; 0 when none is under way */
@@ -117,6 +119,8 @@ struct thread_hooks {
 	void (*left)(struct thread *t);                 /* it stops waiting while t->reply is set: sever that */
 	void (*page_failed)(struct thread *t, sys_status_t status);     /* the access it waits for a page with failed: deliver a fault */
 	bool (*finish)(struct thread *t);               /* do its `finish`; false: it waits */
+	void (*futex_leave)(struct thread *t);          /* off its place among those that wait at futexes; back, behind its equals */
+	void (*futex_enter)(struct thread *t);
 };
 extern struct thread_hooks thread_hooks;
 void thread_boot(void);                                 /* types and the vm's hooks */

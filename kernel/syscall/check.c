@@ -2,6 +2,7 @@
 /* check.c: all walkers at once, over all that lives. See check.h. Lock: the kernel lock. */
 #include "syscall/check.h"
 
+#include "ipc/futex.h"
 #include "mem/frame.h"
 #include "sched/sched.h"
 #include "syscall/call.h"
@@ -9,7 +10,9 @@
 static void check_object(struct object *o)
 {
 	switch (o->type) {
-	case SYS_TYPE_THREAD:   return thread_check((struct thread *)o);
+	case SYS_TYPE_THREAD:
+		thread_check((struct thread *)o);
+		return futex_check_thread((struct thread *)o);
 	case SYS_TYPE_ENDPOINT: return endpoint_check((struct endpoint *)o);
 	case SYS_TYPE_CNODE:    return cnode_check((struct cnode *)o);
 	case SYS_TYPE_VMO:      return vmo_check((struct vmo *)o);
@@ -26,6 +29,7 @@ void check_all(void)
 	frame_check();
 	account_check_all();
 	sched_check();
+	futex_check();
 	account_each_object(check_object);
 }
 

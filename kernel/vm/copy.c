@@ -53,6 +53,18 @@ sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len,
 	return *out ? SYS_OK : VM_AGAIN;
 }
 
+sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *offset)
+{
+	const struct mapping *m = user_page(va) ? space_find(s, va) : NULL;
+	vaddr_t until;
+
+	if (!m || !(mapping_perm(m, va, &until) & SYS_VM_PERM_READ))
+		return SYS_ERR_BAD_ADDRESS;
+	*object = m->vmo->object.koid;
+	*offset = m->vmo_offset + (va - m->region.base);
+	return SYS_OK;
+}
+
 static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 len, u64 *done, unsigned retries,
                          struct page_wait *w)
 {

@@ -90,6 +90,10 @@ sys_status_t space_copy_out(struct space *s, vaddr_t to, const void *from, u64 l
 sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len, unsigned retries,
                          struct page_wait *w, void **out);
 
+/* What memory va shows, told apart from all other: the id of the object that is mapped there, and the byte's offset in
+ * it. BAD_ADDRESS: nothing is, or not to be read. Looks for no page. O(log mappings) for each level of regions. */
+sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *offset);
+
 /* vmo_read / vmo_write of one call: moves bytes between the VMO and user memory from *done on; bounded pages per
  * entry (then VM_AGAIN when an interrupt is pending). */
 sys_status_t vmo_read(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
