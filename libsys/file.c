@@ -16,7 +16,7 @@ enum { FILES = 32, DESCRIPTORS = 32, CONSOLE_DESCRIPTORS = 3, NAME_MAX_BYTES = 2
 struct file { char *name; char *data; size_t size, room; unsigned opened; };    /* name NULL and opened 0: free */
 struct descriptor { struct file *file; size_t position; int flags; };
 
-static libsys_lock_t table_lock;
+static libsys_mutex_t table_lock;
 static struct file files[FILES];
 static struct descriptor descriptors[DESCRIPTORS];
 
@@ -91,9 +91,9 @@ int open(const char *path, int flags, ...)
 
 	if (strlen(path) >= NAME_MAX_BYTES)
 		return fail(ENAMETOOLONG);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	fd = open_locked(path, flags);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return fd;
 }
 
@@ -101,14 +101,14 @@ int close(int fd)
 {
 	struct descriptor *d;
 
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	d = descriptor_of(fd);
 	if (d) {
 		d->file->opened--;
 		file_drop(d->file);
 		d->file = NULL;
 	}
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return d || (fd >= 0 && fd < CONSOLE_DESCRIPTORS) ? 0 : fail(EBADF);
 }
 
@@ -134,7 +134,7 @@ ssize_t read(int fd, void *buf, size_t len)
 
 	if (fd == STDIN_FILENO)
 		return console_read(buf, len);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	d = descriptor_of(fd);
 	if (!d || (d->flags & O_ACCMODE) == O_WRONLY) {
 		got = fail(EBADF);
@@ -145,7 +145,7 @@ ssize_t read(int fd, void *buf, size_t len)
 		memcpy(buf, d->file->data + d->position, (size_t)got);
 		d->position += (size_t)got;
 	}
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return got;
 }
 
@@ -192,9 +192,9 @@ ssize_t write(int fd, const void *buf, size_t len)
 
 	if (fd == STDOUT_FILENO || fd == STDERR_FILENO)
 		return sys_console_write(SYS_CAP_CONSOLE, buf, len) == SYS_OK ? (ssize_t)len : fail(EIO);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	done = write_locked(descriptor_of(fd), buf, len);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return done;
 }
 
@@ -205,13 +205,13 @@ off_t lseek(int fd, off_t offset, int whence)
 
 	if (fd >= 0 && fd < CONSOLE_DESCRIPTORS)
 		return fail(ESPIPE);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	d = descriptor_of(fd);
 	if (d)
 		from = whence == SEEK_CUR ? (off_t)d->position : whence == SEEK_END ? (off_t)d->file->size : 0;
 	if (d && from + offset >= 0)
 		d->position = (size_t)(from + offset);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return !d ? fail(EBADF) : from + offset < 0 ? fail(EINVAL) : from + offset;
 }
 
@@ -219,14 +219,14 @@ int unlink(const char *path)
 {
 	struct file *file;
 
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	file = file_find(path);
 	if (file) {
 		free(file->name);
 		file->name = NULL;
 		file_drop(file);
 	}
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return file ? 0 : fail(ENOENT);
 }
 
@@ -258,9 +258,9 @@ int rename(const char *from, const char *to)
 
 	if (strlen(to) >= NAME_MAX_BYTES)
 		return fail(ENAMETOOLONG);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	result = rename_locked(from, to);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return result;
 }
 
@@ -271,7 +271,7 @@ int ftruncate(int fd, off_t size)
 
 	if (size < 0)
 		return fail(EINVAL);
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	d = descriptor_of(fd);
 	if (!d || (d->flags & O_ACCMODE) == O_RDONLY) {
 		result = fail(EBADF);
@@ -280,7 +280,7 @@ int ftruncate(int fd, off_t size)
 		if (result == 0)
 			d->file->size = (size_t)size;
 	}
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return result;
 }
 
@@ -298,11 +298,11 @@ int fstat(int fd, struct stat *st)
 		*st = (struct stat){ .st_mode = S_IFCHR | S_IRUSR | S_IWUSR, .st_nlink = 1 };
 		return 0;
 	}
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	d = descriptor_of(fd);
 	if (d)
 		stat_of(d->file, st);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return d ? 0 : fail(EBADF);
 }
 
@@ -310,11 +310,11 @@ int stat(const char *restrict path, struct stat *restrict st)
 {
 	struct file *file;
 
-	libsys_lock(&table_lock);
+	libsys_mutex_lock(&table_lock);
 	file = file_find(path);
 	if (file)
 		stat_of(file, st);
-	libsys_unlock(&table_lock);
+	libsys_mutex_unlock(&table_lock);
 	return file ? 0 : fail(ENOENT);
 }
 

@@ -2,6 +2,7 @@
 /* internal.h: what libsys' files share among themselves. */
 #pragma once
 #include <libsys/libsys.h>
+#include <libsys/mutex.h>
 
 /* The block that %fs points to, above a thread's variables (x86-64's variant II: they lie below it, and the first word
  * names itself). */
@@ -22,11 +23,6 @@ static inline struct tls_head *tls_current(void)
 size_t tls_size(void);
 /* Lays a thread's variables out in `area` (tls_size() bytes, any alignment); returns the value for %fs. */
 struct tls_head *tls_make(void *area, bool first);
-
-/* A lock for libsys' own data: waiters sleep, so a holder of lower priority gets on. Not recursive. */
-typedef struct { uint32_t held; } libsys_lock_t;
-void libsys_lock(libsys_lock_t *lock);
-void libsys_unlock(libsys_lock_t *lock);
 
 /* One loadable segment of a program, checked: it ends in user space, and lies wholly in the file. */
 struct elf_segment { uint64_t vaddr, memory, offset, file; uint32_t flags; };

@@ -19,7 +19,7 @@ struct record {
 	struct record *next;
 };
 
-static libsys_lock_t records_lock;
+static libsys_mutex_t records_lock;
 static struct record *records;
 
 /* Where the thread begins (no caller) and ends: from the store to `done` on, it uses no stack. */
@@ -36,7 +36,7 @@ static void records_reap(void)
 {
 	struct record **at = &records, *record;
 
-	libsys_lock(&records_lock);
+	libsys_mutex_lock(&records_lock);
 	while ((record = *at)) {
 		if (!__atomic_load_n(&record->done, __ATOMIC_ACQUIRE)) {
 			at = &record->next;
@@ -46,7 +46,7 @@ static void records_reap(void)
 		sys_vmar_unmap(SYS_CAP_VMAR, record->region, record->region_size);
 		free(record);
 	}
-	libsys_unlock(&records_lock);
+	libsys_mutex_unlock(&records_lock);
 }
 
 /* Reserves the record's region and maps the stack into its middle. On failure nothing stays. */
@@ -119,9 +119,9 @@ sys_status_t sys_thread_spawn(sys_cap_t ut, int (*fn)(void *), void *arg, size_t
 		free(record);
 		return status;
 	}
-	libsys_lock(&records_lock);
+	libsys_mutex_lock(&records_lock);
 	record->next = records;
 	records = record;
-	libsys_unlock(&records_lock);
+	libsys_mutex_unlock(&records_lock);
 	return SYS_OK;
 }

@@ -9,8 +9,7 @@
 extern "C" {
 #endif
 
-/* Sleeps for `ns` nanoseconds. Costs a notification in the program's own account at its first use; without memory for
- * it, the processor is only given up once. */
+/* Sleeps for `ns` nanoseconds; needs no memory and no capability. */
 void libsys_sleep(sys_time_t ns);
 
 /* Splits a command line in place into at most `count` words, at blanks; "..." and '...' group, a backslash takes the

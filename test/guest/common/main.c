@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	SLOTS_MAX = 8192,
@@ -129,7 +128,6 @@ static __attribute__((noinline)) void warm_up(void)
 		abort();
 	memset(heap, (int)stack[0], WARM_HEAP);
 	free(heap);
-	usleep(1);                      /* libsys makes what it sleeps on when it is first needed */
 }
 
 /* ---- a fault of the program itself: said in a line, so that a log tells more than a status ---- */
