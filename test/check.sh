@@ -21,6 +21,45 @@ host_tests() {
 	results < <(awk -v suite=host -v serial="$log" -v expected="${names[*]}" -f test/tap.awk "$log")
 }
 
+# both NAME LOG COMMAND -- NAME LOG COMMAND ...: as step for each, two at a time; a command is words of its own, each limited to 300 s.
+both() {
+	local names=() files=() words=() i
+	begin() {
+		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+		names+=("$1") files+=("$logs/$2")
+		{ timeout 300 "${@:3}" >"$logs/$2" 2>&1; echo "status $?" >>"$logs/$2"; } &
+	}
+	while [ $# -gt 0 ]; do
+		words=()
+		while [ $# -gt 0 ] && [ "$1" != -- ]; do words+=("$1"); shift; done
+		shift
+		begin "${words[@]}"
+	done
+	wait
+	for i in "${!names[@]}"; do
+		if [ "$(tail -n 1 "${files[i]}")" = "status 0" ]; then
+			results <<<"ok - ${names[i]}"
+		else
+			results <<<"not ok - ${names[i]} (log: ${files[i]})"
+		fi
+	done
+}
+
+# Random operations on the kernel against executable models: by a seed (SEED=N, else 1), then by libFuzzer's bytes.
+models() {
+	local model name jobs=()
+	for model in build/host/model/*; do
+		name=$(basename "$model")
+		jobs+=("model $name: random operations, walkers after each" "model-$name.log" "$model" seconds=20 --)
+	done
+	for model in build/fuzz/*; do
+		[ -f "$model" ] && [ -x "$model" ] || continue
+		name=$(basename "$model")
+		jobs+=("model $name: libFuzzer" "fuzz-$name.log" "$model" -seed=1 -max_total_time=5 -max_len=4096 -timeout=30 "-artifact_prefix=$logs/fuzz-$name-" --)
+	done
+	both "${jobs[@]}"
+}
+
 # guest_tests VARIANT [WORD]: WORD is one more for the kernel's command line.
 guest_tests() {
 	local variant=$1 suite="guest $1${2:+ $2}" log=$logs/guest-$1${2:+-$2}.serial
@@ -133,7 +172,8 @@ mkdir -p "$logs"
 note "builds (logs are in $logs)"
 step "build: release" build-release.log build all build/bundle
 step "build: debug" build-debug.log build DEBUG=1 all
-step "build: host tests" build-host.log build host
+step "build: host tests, models" build-host.log build host models
+step "build: models under libFuzzer" build-fuzz.log build fuzz
 step "build: clang, release" build-clang.log build CC=clang O=build/clang all
 step "build: clang, debug" build-clang-debug.log build CC=clang O=build/clang DEBUG=1 all
 mapfile -t system < <(programs release)
@@ -141,6 +181,8 @@ mapfile -t system < <(programs release)
 
 note "host tests"
 host_tests
+note "models"
+models
 note "guest tests"
 guest_tests release
 guest_tests debug

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mem.c: accounts and slabs, function by function and error by error. Random sequences on a model are in memmodel.c. */
+/* mem.c: accounts and slabs, function by function and error by error. Random sequences on a model are in model/accounts.c. */
 #include <string.h>
 #include "common/probe.h"
 #include "mem/account.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* harness.c: see harness.h. */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,16 @@ void machine_start(u64 frames)
 	host_boot_info(&boot);
 	frame_init(&boot);
 	account_init();
+}
+
+void (*must_hook)(const char *file, int line, const char *fact);
+
+noreturn void must_failed(const char *file, int line, const char *fact)
+{
+	if (must_hook)
+		must_hook(file, line, fact);
+	_ck_assert_failed(file, line, fact, NULL);
+	abort();
 }
 
 u64 random_u64(void) { return arch_random(); }

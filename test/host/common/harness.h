@@ -18,7 +18,10 @@ u64 random_below(u64 n);                /* 0 .. n - 1 */
 bool random_chance(unsigned percent);
 
 /* As ck_assert, but for loops: ck_assert costs a system call each time. */
-#define must(fact) do { if (!(fact)) ck_abort_msg("%s", #fact); } while (0)
+#define must(fact) do { if (!(fact)) must_failed(__FILE__, __LINE__, #fact); } while (0)
+noreturn void must_failed(const char *file, int line, const char *fact);
+/* What it calls instead where Check does not run the program; does not return. */
+extern void (*must_hook)(const char *file, int line, const char *fact);
 
 /* Asserts that the call panics with this text in it. The panic happens in another process: nothing changes here. */
 void expect_panic(void (*call)(void *), void *argument, const char *text);

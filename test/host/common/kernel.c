@@ -27,7 +27,7 @@ struct account *account_new(struct account *parent, u64 frames)
 {
 	struct account *a = NULL;
 
-	ck_assert_int_eq(account_create(parent, frames, &a), SYS_OK);
+	must(account_create(parent, frames, &a) == SYS_OK);
 	return a;
 }
 

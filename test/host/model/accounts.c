@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memmodel.c: random sequences on accounts, slabs and objects against an executable model.
+/* accounts.c: random sequences on accounts, slabs and objects against an executable model.
  *
  * A thing is an object of some size with pages, parts (cells of its account) and at most one reference to an older
  * thing. Its reap gives all that back in steps and cuts those that hold it, as kernel objects do. What the kernel should
@@ -10,11 +10,8 @@
  * (everything reaped) the model knows all figures exactly.
  */
 #include <string.h>
-#include "arch/arch.h"
-#include "common/harness.h"
-#include "mem/account.h"
-#include "mem/frame.h"
 #include "mem/slab.h"
+#include "model/engine.h"
 
 #define ACCOUNTS 24
 #define THINGS   200
@@ -257,7 +254,7 @@ static void settle(void)
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 static struct m_account *pick_account(void)
 {
-	struct m_account *a = &account[random_below(ACCOUNTS)];
+	struct m_account *a = &account[choose(ACCOUNTS)];
 	return a->account && account_lives(a) && a->caps ? a : account;
 }
 
@@ -265,7 +262,7 @@ static struct m_account *pick_account(void)
 static struct thing *pick_thing(bool alive)
 {
 	for (unsigned tries = 0; tries < 20; tries++) {
-		struct thing *t = &thing[random_below(THINGS)];
+		struct thing *t = &thing[choose(THINGS)];
 		if (t->object && t->caps && (!alive || thing_lives(t)))
 			return t;
 	}
@@ -286,7 +283,7 @@ static void do_create_account(void)
 {
 	struct m_account *parent = pick_account(), *a = account + 1;
 	struct account *made;
-	u64 frames = 1 + random_below(random_chance(10) ? 4000 : 120);
+	u64 frames = 1 + choose(chance(10) ? 4000 : 120);
 
 	while (a < account + ACCOUNTS && a->account)
 		a++;
@@ -304,7 +301,7 @@ static void do_create_account(void)
 static void do_create_thing(void)
 {
 	struct m_account *a = pick_account();
-	unsigned kind = (unsigned)random_below(ARRAY_LEN(type_size)), i = 0;
+	unsigned kind = (unsigned)choose(ARRAY_LEN(type_size)), i = 0;
 	sys_status_t status;
 
 	while (i < THINGS && thing[i].object)
@@ -316,7 +313,7 @@ static void do_create_thing(void)
 		check_refusal(status, a, 1);
 		return;
 	}
-	if (random_chance(10)) {
+	if (chance(10)) {
 		object_discard(o);
 		return;
 	}
@@ -329,7 +326,7 @@ static void do_create_thing(void)
 static void do_pages(void)
 {
 	struct thing *t = pick_thing(true);
-	u64 more = random_below(PAGES + 1);
+	u64 more = choose(PAGES + 1);
 
 	if (!t)
 		return;
@@ -368,7 +365,7 @@ static void do_part(void)
 
 	if (!t)
 		return;
-	if (t->parts && random_chance(40)) {
+	if (t->parts && chance(40)) {
 		slab_free(t->part[--t->parts], PART);
 	} else if (t->parts < PARTS) {
 		void *part = slab_alloc(t->account->account, PART, 0x80, &status);
@@ -400,7 +397,7 @@ static void do_caps(void)
 
 	if (!t)
 		return;
-	if (thing_lives(t) && random_chance(30)) {
+	if (thing_lives(t) && chance(30)) {
 		object_cap(t->object);
 		t->caps++;
 		return;
@@ -424,11 +421,11 @@ static void do_end_thing(void)
 
 static void do_end_account(void)
 {
-	struct m_account *a = &account[1 + random_below(ACCOUNTS - 1)];
+	struct m_account *a = &account[1 + choose(ACCOUNTS - 1)];
 
 	if (!a->account || !a->caps)
 		return;
-	if (account_lives(a) && random_chance(30)) {
+	if (account_lives(a) && chance(30)) {
 		a->ended = true;
 		object_end(&a->account->object);
 		return;
@@ -440,9 +437,9 @@ static void do_end_account(void)
 
 static void do_reap(void)
 {
-	struct account *a = random_chance(50) ? NULL : pick_account()->account;
+	struct account *a = chance(50) ? NULL : pick_account()->account;
 
-	for (u64 n = random_below(20); n > 0 && object_reap_step(a); n--)
+	for (u64 n = choose(20); n > 0 && object_reap_step(a); n--)
 		account_check_all();
 }
 
@@ -516,7 +513,7 @@ static void do_failures(void)
 
 static void step(void)
 {
-	u64 n = random_below(1000);
+	u64 n = choose(1000);
 
 	if (n < 50) do_create_account();
 	else if (n < 350) do_create_thing();
@@ -531,22 +528,13 @@ static void step(void)
 	else if (n < 990) settle();
 	else if (n < 996) do_failures();
 	else do_revoke();
-	account_check_all();
 }
 
-static void run(unsigned steps, unsigned preempt)
+/* Every name goes, of accounts, then of things. */
+static void end_everything(void)
 {
-	start();
-	host_preempt_every(preempt);
-	for (unsigned i = 0; i < steps; i++) {
-		step();
-		if (i % 16 == 0)
-			frame_check();
-	}
-	settle();
-	/* the end of everything */
-	for (unsigned i = 0; i < ACCOUNTS; i++)
-		for (; account[i].account && i && account[i].caps; account[i].caps--) {
+	for (unsigned i = 1; i < ACCOUNTS; i++)
+		for (; account[i].account && account[i].caps; account[i].caps--) {
 			account[i].ended = true;
 			object_uncap(&account[i].account->object);
 		}
@@ -565,23 +553,10 @@ static void run(unsigned steps, unsigned preempt)
 	must(account_root()->used == 0 && account_root()->promised == 0 && account_root()->objects == 0);
 }
 
-START_TEST(model)
+static void walkers(void)
 {
-	run(6000, 0);
+	frame_check();
+	account_check_all();
 }
-END_TEST
 
-/* An interrupt is pending at every other look. */
-START_TEST(model_preempted)
-{
-	run(3000, 2);
-}
-END_TEST
-
-Suite *test_suite(void)
-{
-	Suite *s = suite_create("memmodel");
-	add_test(s, model);
-	add_test(s, model_preempted);
-	return s;
-}
+const struct model model = { "accounts", 10000, start, step, walkers, end_everything };
