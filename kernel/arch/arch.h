@@ -76,6 +76,12 @@ void arch_context_start(struct arch_context *c, u64 entry, u64 stack, u64 arg0, 
  * is stopped first.) */
 void arch_context_drop(struct arch_context *c);
 void arch_context_set_tls(struct arch_context *c, u64 fs_base);      /* also when it is the current one; fs_base <= PT_USER_TOP (asserted) */
+/* A context's registers as data, by enum sys_state_kind (state.c). Nobody is in it, and it was dropped (arch_context_drop). The size is 0 where there is no such kind.
+ * A write that is refused (false) has changed nothing; after one of GENERAL the context leaves with all registers as they were written. */
+#define ARCH_STATE_MAX 2048u
+u32 arch_state_size(unsigned kind);
+void arch_state_read(const struct arch_context *c, unsigned kind, void *to);
+bool arch_state_write(struct arch_context *c, unsigned kind, const void *from);
 /* Makes the syscall (2 bytes) that the context came in by be executed again. */
 static inline void arch_context_restart_syscall(struct arch_context *c) { c->regs.rip -= 2; }
 /* Leaves the kernel into this context: loads FPU state, page tables, registers. Only for the first thread; else return it from an upcall. */

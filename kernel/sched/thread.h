@@ -99,6 +99,13 @@ sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspen
 void thread_exit(struct thread *t, i64 code);
 void thread_set_priority(struct thread *t, u8 priority);
 void thread_info(const struct thread *t, sys_thread_info_t *out);
+/* Registers as data (state.c): of a thread that is suspended, waits for its fault's reply, or was not started; else BAD_STATE. `kind` exists; as many bytes as
+ * arch_state_size() says. GENERAL of a thread whose call is over but for its result, or is answered by a reply, cannot be written: BAD_STATE. INVALID_ARGS: values that
+ * the CPU would not take. `readable` and `writable` are the checks alone: SYS_OK or BAD_STATE. */
+sys_status_t thread_readable(const struct thread *t);
+sys_status_t thread_writable(const struct thread *t, unsigned kind);
+sys_status_t thread_read_state(struct thread *t, unsigned kind, void *to);
+sys_status_t thread_write_state(struct thread *t, unsigned kind, const void *from);
 
 extern u64 thread_arrivals;             /* counts waits */
 

@@ -2,6 +2,7 @@
 /* machine.h: a fake machine below host tests: some frames of memory, a clock that the test sets, a console in a
  * buffer. One thread; nothing here is locked. */
 #pragma once
+#include "arch/x86_64/layout.h"
 #include "lib/types.h"
 
 struct regs {
@@ -12,6 +13,7 @@ struct regs {
 struct arch_context {
 	struct regs regs;
 	paddr_t root;
+	u8 fpu[FPU_SIZE];
 };
 
 /* The machine's memory: physical addresses HOST_RAM_BASE .. + frames * 4096. Physical address 0 is no memory. */
