@@ -48,7 +48,10 @@ noreturn void kernel_main(const struct boot_info *boot)
 #ifdef VELLUM_DEBUG
 	arch_check();
 #endif
+	arch_cpus_start();
 	init_start(boot);
+	if (option(boot, "measure"))
+		arch_measure_entries();
 	kprintf("vellum: boot %lu instructions\n", arch_cycles() - boot->entry_tsc);
 	arch_leave(&sched_next()->context);
 }

@@ -20,7 +20,6 @@ void system_boot(const struct boot_info *boot)
 {
 	object_type_set(SYS_TYPE_RESOURCE, &resource_type);
 	object_init_static(&resource, SYS_TYPE_RESOURCE);
-	machine.cpus = 1;
 	memcpy(machine.loader, boot->loader, sizeof(machine.loader));
 	memcpy(machine.cpu, boot->cpu, sizeof(machine.cpu));
 	ksnprintf(machine.version, sizeof(machine.version), "%s", VELLUM_VERSION);
@@ -33,10 +32,12 @@ int call_system_info(struct call *c)
 
 	switch (c->r->rsi) {
 	case SYS_TOPIC_MACHINE:
+		machine.cpus = arch_cpus();
 		machine.frames = frame_count();
 		machine.free_frames = frame_count_free();
 		break;
 	case SYS_TOPIC_COUNTERS:
+		counters.longest_entry = arch_longest_entry();
 		from = &counters;
 		size = sizeof(counters);
 		break;

@@ -48,7 +48,8 @@ static void print_address(const char *what, u64 address, u64 back)
 
 static bool on_stack(u64 frame)
 {
-	return frame >= (u64)&cpu0_stacks && frame <= (u64)(&cpu0_stacks + 1) - 16 && frame % 8 == 0;
+	const struct cpu_stacks *stacks = cpu_stacks_around(frame);
+	return stacks && frame <= (u64)(stacks + 1) - 16 && frame % 8 == 0;
 }
 
 static void print_frames(u64 frame)

@@ -28,7 +28,7 @@ void boot_copy_text(char *to, size_t size, const char *from, size_t max)
 noreturn void arch_boot(u32 magic, u32 info, u64 tsc);
 noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 {
-	cpu_init_traps();
+	cpu_init_traps(0);
 	serial_init();
 	if (magic != BOOT_BY_PVH && magic != MULTIBOOT2_BOOTLOADER_MAGIC)
 		refuse("not started by a multiboot2 or PVH loader");

@@ -24,10 +24,21 @@ struct cpu {
 	u8 xsave;                               /* XSAVE, or FXSAVE */
 	u8 pending;                             /* enum arch_pending, noted by interrupts */
 	u8 polls;                               /* arch_preempt_poll()s that said no since one said yes */
-	u8 reserved;
+	bool taken;                             /* arch_cpu_stop() took its context, and it does not know yet; both write it */
 	u32 number;
 	struct tss tss;
 	u64 gdt[7];
+
+	/* Between CPUs (ipi.c). */
+	u32 requests;                           /* enum request; atomic: set by the lock's holder, cleared by this CPU when done */
+	u32 apic_id;                            /* written before it runs */
+	bool waiting;                           /* for the lock, and looks at requests meanwhile: needs no interrupt; atomic */
+	bool halting;                           /* arch_idle() gave the lock up; this CPU's own */
+	bool serial_late;                       /* a serial interrupt came then; this CPU's own */
+	u8 stop_vector;                         /* the answer to REQUEST_STOP: what arch_cpu_stop() returns */
+	u32 ticket;                             /* its last one for the kernel lock */
+	u64 entered;                            /* when the entry under way began, if entries are measured */
+	i64 alarm;                              /* what arch_timer_set() was told; INT64_MAX: none */
 	_Alignas(CPU_AREA) u8 area[ARCH_CPU_AREA_SIZE];         /* kernel lock */
 };
 
@@ -51,8 +62,17 @@ static inline struct cpu *this_cpu(void)
 extern u8 kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[], early_end[];
 static inline paddr_t image_phys(const void *p) { return (paddr_t)p - KERNEL_BASE; }
 
-/* Descriptor tables, task state, %gs: traps work from here on. Needs nothing but the image. */
-void cpu_init_traps(void);
+/* Where a CPU's block and stacks are, from the moment that they are mapped. */
+struct cpu *cpu_block(unsigned number);
+struct cpu_stacks *cpu_stacks(unsigned number);
+/* The CPU whose stacks this address is among, guard pages included; NULL: it is elsewhere. */
+const struct cpu_stacks *cpu_stacks_around(u64 address);
+
+/* Descriptor tables, task state, %gs: traps work from here on. Needs nothing but the image, and block and stacks of the CPU that calls. */
+void cpu_init_traps(unsigned number);
+/* Which of entry.S' two sets of ways in is used, by the interrupt table and by the `syscall` of this CPU (others: cpu_init_features()). */
+void cpu_set_entries(bool careful);
+void cpu_init_syscall(void);            /* the `syscall` of this CPU: as cpu_set_entries() was told last */
 /* Control registers, syscall entry, FPU. After the check for what is missing. */
 void cpu_init_features(void);
 void cpu_brand(char *to, size_t size);
@@ -61,6 +81,10 @@ bool cpu_has_gib_pages(void);
 struct arch_context *trap_user(struct arch_context *c);
 void trap_kernel(struct regs *r);
 noreturn void trap_fatal(struct regs *r);
+struct arch_context *syscall_careful(struct arch_context *c);
+struct arch_context *trap_user_careful(struct arch_context *c);
+/* NULL: resume c, the lock was not needed. */
+struct arch_context *trap_user_ipi(struct arch_context *c);
 /* The registers that a panic prints: those of a trap, where one is the reason. */
 void backtrace_set_registers(const struct regs *r);
 /* The function that holds a code address, and its start; NULL: none. */
@@ -71,12 +95,43 @@ void interrupt_init(void);
 /* Notes what came, answers the interrupt controller. */
 void interrupt_note(u64 vector);
 void time_init(u64 entry_tsc);
+void time_init_cpu(void);               /* the alarm of this CPU, as the boot CPU measured it */
 /* The timer's interrupt; true when the time asked for is there (else it was set again). */
 bool time_interrupt(void);
 
-void apic_init(void);
+void apic_init(bool boot_cpu);          /* the 8259's line and NMIs go to the boot CPU alone */
 u32  apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
+/* Sends an interrupt to the CPU of this APIC id; `command`: the low half of the interrupt command register. What was written before is seen there. */
+void apic_send(u32 apic_id, u32 command);
+
+/* ---- the kernel lock (lock.c) ---- */
+/* Tickets: whoever holds `serving` has the lock. */
+struct lock { u32 next, serving; };
+extern struct lock kernel_lock;
+/* entry.S' careful ways are in use, and whoever runs kernel code has the lock. */
+extern bool entries_careful;
+void lock_take(void);                   /* waits in turn, and does what the holder asks for meanwhile */
+void lock_release(void);
+bool lock_held(void);                   /* by this CPU; also where nobody takes it */
+static inline bool lock_wanted(void)    /* by another CPU; of the holder */
+{
+	return entries_careful && __atomic_load_n(&kernel_lock.next, __ATOMIC_RELAXED) - kernel_lock.serving > 1;
+}
+/* From now on the lock is taken; the caller holds it. */
+void lock_begin(void);
+/* An entry's work begins, is over: for arch_measure_entries(). */
+void measure_begin(void);
+void measure_end(void);
+
+/* ---- between CPUs (ipi.c) ---- */
+enum request { REQUEST_KICK = 1, REQUEST_STOP = 2, REQUEST_FLUSH = 4 };
+/* Does what the lock's holder asks of this CPU. */
+void requests_answer(void);
+/* ---- contexts (context.c) ---- */
+extern struct arch_context context_nobody;      /* takes FPU state that nobody needs any more; any CPU's */
+/* This CPU holds nothing of any context, and has loaded the kernel's root. */
+void context_forget(void);
 
 void serial_init(void);
 void serial_drain(void);                /* until the last byte has left: a machine that ends at once would lose it */

@@ -7,6 +7,10 @@
  * returns is the context to leave into. Traps in kernel mode push the same struct regs on the stack in use. NMI,
  * double fault and machine check have stacks of their own (IST) and never return, so nothing of the interrupted
  * state needs to be sound.
+ *
+ * Everything is there twice: plain, where one CPU runs and has nothing to take, and careful (lock.c), where the
+ * kernel lock is taken in C on the way in and given back here on the way out, when all that another CPU could ask
+ * for is in memory: FPU state, page-table root, who is current. lock.c says which one is in use.
  */
 #include "arch/x86_64/layout.h"
 
@@ -18,9 +22,7 @@
 	.text
 
 /* ---- syscall ------------------------------------------------------------------------------------------------- */
-	.globl syscall_entry
-	.balign 64
-syscall_entry:                                  /* rcx: user's rip, r11: its rflags; the flags are clean (MSR_FMASK) */
+	.macro save_syscall_registers           /* rcx: user's rip, r11: its rflags; the flags are clean (MSR_FMASK) */
 	swapgs
 	movq %rsp, %gs:CPU_USER_RSP
 	movq %gs:CPU_CURRENT, %rsp
@@ -45,13 +47,13 @@ syscall_entry:                                  /* rcx: user's rip, r11: its rfl
 	movq %rsp, %rdi
 	movq %gs:CPU_STACK, %rsp
 	xorl %ebp, %ebp
-	call kernel_syscall
+	.endm
 
 /* ---- out: rax is the context to leave into ------------------------------------------------------------------- */
-leave:
+	.macro way_out careful
 	movq %rax, %rbx
 	cmpq %rbx, %gs:CPU_CURRENT
-	je leave_current
+	je 5f
 
 	/* Make it the current context: address space, segment bases, FPU. */
 	movq %rbx, %gs:CPU_CURRENT
@@ -68,21 +70,23 @@ leave:
 	wrmsr
 	movq R_GS(%rbx), %rdx                   /* almost always 0, before and after */
 	orq %gs:CPU_GS, %rdx
-	jnz switch_gs
+	jnz 3f
 2:	movq %gs:CPU_FPU, %rcx                  /* whose state is in the registers; nobody's has a place too */
 	cmpq %rcx, %rbx
-	je leave_current
+	je 5f
 	movq %rbx, %gs:CPU_FPU
 	cmpb $0, %gs:CPU_XSAVE
-	je switch_fx
+	je 4f
 	orl $-1, %eax                           /* all that XCR0 names */
 	orl $-1, %edx
 	xsave64 C_FPU(%rcx)
 	xrstor64 C_FPU(%rbx)
 
-leave_current:                                  /* rbx is the context */
-	cmpq $VECTOR_SYSCALL, R_VECTOR(%rbx)
-	jne leave_by_iret
+5:	cmpq $VECTOR_SYSCALL, R_VECTOR(%rbx)    /* rbx is current */
+	jne 6f
+	.if \careful
+	incl kernel_lock + LOCK_SERVING(%rip)
+	.endif
 	movq R_RIP(%rbx), %rcx                  /* canonical: it came by `syscall`, from below the last page, which is never mapped */
 	movq R_RFLAGS(%rbx), %r11
 	movq R_RDI(%rbx), %rdi
@@ -102,40 +106,18 @@ leave_current:                                  /* rbx is the context */
 	swapgs
 	sysretq
 
-leave_by_iret:
-	movq R_RIP(%rbx), %rcx
+6:	movq R_RIP(%rbx), %rcx
 	shrq $47, %rcx
-	jnz bad_rip
+	jnz 7f
+	.if \careful
+	incl kernel_lock + LOCK_SERVING(%rip)
+	.endif
 	movq %rbx, %rsp
 	swapgs
-pop_registers:
-	popq %rdi
-	popq %rsi
-	popq %rdx
-	popq %r10
-	popq %r8
-	popq %r9
-	popq %r12
-	popq %r13
-	popq %r14
-	popq %r15
-	popq %rax
-	popq %rbx
-	popq %rbp
-	popq %rcx
-	popq %r11
-	addq $R_RIP - R_FS, %rsp
+	pop_registers
 	iretq
 
-bad_rip:                                        /* no address for a program: its own general protection fault */
-	movq %rbx, %rdi
-	movl $13, %esi
-	xorl %edx, %edx
-	call kernel_exception
-	jmp leave
-
-switch_gs:
-	movq R_GS(%rbx), %rax
+3:	movq R_GS(%rbx), %rax
 	movq %rax, %gs:CPU_GS
 	movq %rax, %rdx
 	shrq $32, %rdx
@@ -143,48 +125,20 @@ switch_gs:
 	wrmsr
 	jmp 2b
 
-switch_fx:
-	fxsave64 C_FPU(%rcx)
+4:	fxsave64 C_FPU(%rcx)
 	fxrstor64 C_FPU(%rbx)
-	jmp leave_current
+	jmp 5b
 
-/* noreturn void arch_leave(struct arch_context *) */
-	.globl arch_leave
-arch_leave:
-	movq %rdi, %rax
-	movq %gs:CPU_STACK, %rsp
-	xorl %ebp, %ebp
-	jmp leave
-
-/* ---- traps --------------------------------------------------------------------------------------------------- */
-	.macro trap_stub vector, target=trap_common
-	.if \vector >= 32 || ((TRAPS_WITH_ERROR >> (\vector & 31)) & 1) == 0
-	pushq $0                                /* the CPU pushes no error code */
-	.endif
-	pushq $\vector
-	jmp \target
-	.balign TRAP_STUB_SIZE
-	.endm
-
-	.globl trap_stubs, trap_stub_serial, trap_stub_spurious_a, trap_stub_spurious_b
-	.globl trap_stub_timer, trap_stub_spurious, trap_stub_stray
-	.balign TRAP_STUB_SIZE
-trap_stubs:
-	.set vector, 0
-	.rept VECTOR_STUBS
-	.if vector == 2 || vector == 8 || vector == 18
-	trap_stub vector, trap_ist
+7:	movq %rbx, %rdi                         /* no address for a program: its own general protection fault */
+	movl $13, %esi
+	xorl %edx, %edx
+	call kernel_exception
+	.if \careful
+	jmp leave_careful
 	.else
-	trap_stub vector
+	jmp leave
 	.endif
-	.set vector, vector + 1
-	.endr
-trap_stub_serial:     trap_stub VECTOR_SERIAL
-trap_stub_spurious_a: trap_stub VECTOR_SPURIOUS_A
-trap_stub_spurious_b: trap_stub VECTOR_SPURIOUS_B
-trap_stub_timer:      trap_stub VECTOR_TIMER
-trap_stub_spurious:   trap_stub VECTOR_SPURIOUS
-trap_stub_stray:      trap_stub VECTOR_STRAY
+	.endm
 
 	.macro push_registers
 	subq $R_VECTOR - R_FS, %rsp             /* fs_base and gs_base stay */
@@ -205,25 +159,132 @@ trap_stub_stray:      trap_stub VECTOR_STRAY
 	pushq %rdi
 	.endm
 
+	.macro pop_registers
+	popq %rdi
+	popq %rsi
+	popq %rdx
+	popq %r10
+	popq %r8
+	popq %r9
+	popq %r12
+	popq %r13
+	popq %r14
+	popq %r15
+	popq %rax
+	popq %rbx
+	popq %rbp
+	popq %rcx
+	popq %r11
+	addq $R_RIP - R_FS, %rsp
+	.endm
+
+	.globl syscall_entry, syscall_entry_careful
 	.balign 64
-trap_common:
-	push_registers
-	testb $3, R_CS(%rsp)
-	jz trap_in_kernel
+syscall_entry:
+	save_syscall_registers
+	call kernel_syscall
+leave:
+	way_out 0
+
+	.balign 64
+syscall_entry_careful:
+	save_syscall_registers
+	call syscall_careful
+leave_careful:
+	way_out 1
+
+/* noreturn void arch_leave(struct arch_context *) */
+	.globl arch_leave
+arch_leave:
+	movq %rdi, %rax
+	movq %gs:CPU_STACK, %rsp
+	xorl %ebp, %ebp
+	cmpb $0, entries_careful(%rip)
+	je leave
+	jmp leave_careful
+
+/* ---- traps --------------------------------------------------------------------------------------------------- */
+	.macro trap_stub vector, target
+	.if \vector >= 32 || ((TRAPS_WITH_ERROR >> (\vector & 31)) & 1) == 0
+	pushq $0                                /* the CPU pushes no error code */
+	.endif
+	pushq $\vector
+	jmp \target
+	.balign TRAP_STUB_SIZE
+	.endm
+
+	/* Exceptions, then the interrupts of INTERRUPT_VECTORS (layout.h), in that order. */
+	.macro trap_table target
+	.set vector, 0
+	.rept VECTOR_STUBS
+	.if vector == 2 || vector == 8 || vector == 18
+	trap_stub vector, trap_ist
+	.else
+	trap_stub vector, \target
+	.endif
+	.set vector, vector + 1
+	.endr
+	.irp vector, INTERRUPT_VECTORS
+	trap_stub \vector, \target
+	.endr
+	trap_stub VECTOR_IPI, trap_ipi
+	.endm
+
+	.globl trap_stubs, trap_stubs_careful
+	.balign TRAP_STUB_SIZE
+trap_stubs:
+	trap_table trap_common
+trap_stubs_careful:
+	trap_table trap_common_careful
+
+	/* The registers are saved; from user mode. Takes the CPU's stack. */
+	.macro enter_from_user
 	swapgs
 	movq %rsp, %rdi
 	movq %gs:CPU_STACK, %rsp
 	pushq $2                                /* no flag of the user's: AC, DF, NT */
 	popfq
 	xorl %ebp, %ebp
+	.endm
+
+	.balign 64
+trap_common:
+	push_registers
+	testb $3, R_CS(%rsp)
+	jz trap_in_kernel
+	enter_from_user
 	call trap_user
 	jmp leave
+
+	.balign 64
+trap_common_careful:
+	push_registers
+	testb $3, R_CS(%rsp)
+	jz trap_in_kernel
+	enter_from_user
+	call trap_user_careful
+	jmp leave_careful
+
+/* Another CPU asks for something: what can be answered without the lock, is, and the context goes on. */
+trap_ipi:
+	push_registers
+	testb $3, R_CS(%rsp)
+	jz trap_in_kernel
+	enter_from_user
+	call trap_user_ipi
+	testq %rax, %rax
+	jnz leave_careful
+	movq %gs:CPU_CURRENT, %rsp
+	swapgs
+	pop_registers
+	iretq
 
 trap_in_kernel:
 	movq %rsp, %rdi
 	cld
 	call trap_kernel                        /* returns from interrupts only */
-	jmp pop_registers
+	pop_registers
+	iretq
 
 /* The CPU's block stands above the frame, since %gs may still be the user's. */
 trap_ist:

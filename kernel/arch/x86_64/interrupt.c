@@ -15,12 +15,15 @@
 #define APIC_TPR         0x080u
 #define APIC_EOI         0x0b0u
 #define APIC_SVR         0x0f0u
+#define APIC_COMMAND     0x300u
+#define APIC_COMMAND_TO  0x310u
 #define APIC_LVT_TIMER   0x320u
 #define APIC_LVT_THERMAL 0x330u
 #define APIC_LVT_PERF    0x340u
 #define APIC_LVT_LINT0   0x350u
 #define APIC_LVT_LINT1   0x360u
 #define APIC_LVT_ERROR   0x370u
+#define COMMAND_BUSY     (1u << 12)
 #define LVT_MASKED       (1u << 16)
 #define LVT_EXTINT       0x700u
 #define LVT_NMI          0x400u
@@ -41,7 +44,20 @@ void apic_write(u32 reg, u32 value)
 		*(volatile u32 *)(APIC_WINDOW + reg) = value;
 }
 
-void apic_init(void)
+void apic_send(u32 apic_id, u32 command)
+{
+	if (x2apic) {
+		__asm__ volatile ("mfence; lfence" ::: "memory");       /* this write of an MSR waits for nothing by itself */
+		write_msr(MSR_X2APIC + APIC_COMMAND / 16, (u64)apic_id << 32 | command);
+		return;
+	}
+	while (apic_read(APIC_COMMAND) & COMMAND_BUSY)
+		__asm__ volatile ("pause");
+	apic_write(APIC_COMMAND_TO, apic_id << 24);
+	apic_write(APIC_COMMAND, command);
+}
+
+void apic_init(bool boot_cpu)
 {
 	u64 base = read_msr(MSR_APIC_BASE);
 	x2apic = cpuid(1, 0).c >> 21 & 1;
@@ -51,8 +67,8 @@ void apic_init(void)
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	apic_write(APIC_LVT_ERROR, LVT_MASKED | VECTOR_STRAY);
-	apic_write(APIC_LVT_LINT0, LVT_EXTINT);         /* the 8259's line */
-	apic_write(APIC_LVT_LINT1, LVT_NMI);
+	apic_write(APIC_LVT_LINT0, boot_cpu ? LVT_EXTINT : LVT_MASKED);         /* the 8259's line */
+	apic_write(APIC_LVT_LINT1, boot_cpu ? LVT_NMI : LVT_MASKED);
 	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
 }
 
@@ -86,7 +102,16 @@ static void pic_line7(u16 chip)
 void interrupt_init(void)
 {
 	pic_init();
-	apic_init();
+	apic_init(true);
+}
+
+/* The console's ring needs the kernel lock: while this CPU halts without it, the bytes stay in the UART. */
+static void note_serial(struct cpu *cpu)
+{
+	if (cpu->halting)
+		cpu->serial_late = true;
+	if (cpu->halting || serial_interrupt())
+		cpu->pending |= ARCH_PENDING_CONSOLE;
 }
 
 void interrupt_note(u64 vector)
@@ -99,9 +124,12 @@ void interrupt_note(u64 vector)
 			cpu->pending |= ARCH_PENDING_TIMER;
 		break;
 	case VECTOR_SERIAL:
-		if (serial_interrupt())
-			cpu->pending |= ARCH_PENDING_CONSOLE;
+		note_serial(cpu);
 		out8(PIC_A, PIC_EOI);
+		break;
+	case VECTOR_IPI:
+		apic_write(APIC_EOI, 0);
+		requests_answer();
 		break;
 	case VECTOR_SPURIOUS_A: pic_line7(PIC_A); break;
 	case VECTOR_SPURIOUS_B: pic_line7(PIC_B); break;
@@ -121,16 +149,40 @@ bool arch_preempt_poll(void)
 {
 	struct cpu *cpu = this_cpu();
 	__asm__ volatile ("sti; nop; cli" ::: "memory");
-	if (cpu->pending || ++cpu->polls == ARCH_POLLS_MAX) {
+	if (cpu->pending || ++cpu->polls == ARCH_POLLS_MAX || lock_wanted()) {
 		cpu->polls = 0;
 		return true;
 	}
 	return false;
 }
 
-void arch_idle(void)
+/* An interrupt between the look at `pending` and hlt would be slept through; it cannot come there: sti lets
+ * interrupts in behind the instruction that follows it. */
+static void halt(struct cpu *cpu)
 {
-	struct cpu *cpu = this_cpu();
 	while (!*(volatile u8 *)&cpu->pending)
 		__asm__ volatile ("sti; hlt; cli" ::: "memory");
+}
+
+static void halt_unlocked(struct cpu *cpu)
+{
+	context_forget();
+	cpu->halting = true;
+	lock_release();
+	halt(cpu);
+	lock_take();
+	cpu->halting = false;
+	if (cpu->serial_late)
+		serial_interrupt();
+	cpu->serial_late = false;
+}
+
+void arch_idle(void)
+{
+	measure_end();
+	if (arch_cpus() > 1)
+		halt_unlocked(this_cpu());
+	else
+		halt(this_cpu());
+	measure_begin();
 }

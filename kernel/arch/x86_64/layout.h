@@ -9,6 +9,9 @@
 #define PHYSMAP_BASE    0xffff800000000000
 #define PHYSMAP_SIZE    0x8000000000            /* 512 GiB: one entry of the root */
 #define APIC_WINDOW     0xffffffff803ff000
+/* The stacks and the block of each CPU but the first, which is in the image (struct cpu_slot). */
+#define CPU_WINDOW      0xffffffff80400000
+#define CPU_SLOT        0x10000
 
 /* Segments, in the order that syscall and sysret want. There is no 32-bit user code segment. */
 #define SEL_KERNEL_CODE 0x08
@@ -62,6 +65,7 @@
 #define CPU_RSP0      68
 #define CPU_AREA      512               /* what the layers above have of each CPU */
 #define CPU_SIZE      8192
+#define LOCK_SERVING  4                 /* struct lock */
 
 /* regs.vector */
 #define VECTOR_PAGE_FAULT 14
@@ -71,10 +75,14 @@
 #define VECTOR_SPURIOUS_A 39
 #define VECTOR_SPURIOUS_B 47
 #define VECTOR_TIMER      48
+#define VECTOR_IPI        49        /* from another CPU: struct cpu's requests */
 #define VECTOR_STRAY      254       /* any other that nobody asked for */
 #define VECTOR_SPURIOUS   255
 #define VECTOR_SYSCALL    256       /* no vector: the context came in by `syscall` */
 
+/* Those that have stubs of their own, in the stubs' order, behind the exceptions and before VECTOR_IPI. */
+#define INTERRUPT_VECTORS \
+	VECTOR_SERIAL, VECTOR_SPURIOUS_A, VECTOR_SPURIOUS_B, VECTOR_TIMER, VECTOR_SPURIOUS, VECTOR_STRAY
 #define TRAP_STUB_SIZE 16
 #define BOOT_BY_PVH    0x50564821        /* in place of a loader's magic number */
 #define STACK_SIZE     16384

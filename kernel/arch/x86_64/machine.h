@@ -70,3 +70,5 @@ static inline void mmu_flush_all(paddr_t root)
 	if (root == mmu_current_root())
 		__asm__ volatile ("mov %0, %%cr3" :: "r"(root) : "memory");
 }
+/* Every other CPU that has this root loaded forgets its user translations; returns when they have. Kernel lock. */
+void mmu_shootdown(paddr_t root);

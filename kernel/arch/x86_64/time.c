@@ -4,7 +4,11 @@
  *
  * Both are measured against the PIT for half a millisecond at boot; where the CPU or a hypervisor states a frequency
  * that agrees, it is taken as the more exact. Conversions are a multiplication and a shift: no division after boot.
- * Kernel lock, interrupts off.
+ *
+ * Several CPUs: one clock, an alarm for each. The time stamp counters are taken to count the same, from the same
+ * start (an invariant TSC that firmware left alone; QEMU and Bochs have that), and the APIC timers to run alike: only
+ * the boot CPU measures.
+ * The figures: set at boot. The alarm: its CPU's own, interrupts off.
  */
 #include "arch/x86_64/cpu.h"
 #include "lib/assert.h"
@@ -29,7 +33,6 @@
 
 static u64 tsc_start, tsc_hz, tsc_to_ns, ns_to_tsc, ns_to_apic;        /* factors: 32 bits behind the point */
 static bool deadline_mode;
-static i64 alarm;                       /* INT64_MAX: none */
 
 static u64 scale(u64 value, u64 factor) { return (unsigned __int128)value * factor >> 32; }
 
@@ -129,7 +132,12 @@ void time_init(u64 entry_tsc)
 	tsc_to_ns = factor_of(NS, tsc_hz);
 	ns_to_tsc = factor_of(tsc_hz, NS);
 	ns_to_apic = factor_of(apic_hz, NS);
-	alarm = INT64_MAX;
+	time_init_cpu();
+}
+
+void time_init_cpu(void)
+{
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	apic_write(APIC_LVT_TIMER, (deadline_mode ? LVT_DEADLINE : 0) | VECTOR_TIMER);
 	__asm__ volatile ("mfence" ::: "memory");       /* the mode before the first deadline */
@@ -160,22 +168,24 @@ static void program(i64 when)
 
 void arch_timer_set(i64 when)
 {
-	if (when == alarm)
+	struct cpu *cpu = this_cpu();
+	if (when == cpu->alarm)
 		return;
-	alarm = when;
+	cpu->alarm = when;
 	program(when);
 }
 
 /* An alarm farther away than the counter reaches, or one that was replaced just as it came, rings early. */
 bool time_interrupt(void)
 {
-	if (alarm == INT64_MAX)
+	struct cpu *cpu = this_cpu();
+	if (cpu->alarm == INT64_MAX)
 		return false;
-	if (arch_now() < alarm) {
-		program(alarm);
+	if (arch_now() < cpu->alarm) {
+		program(cpu->alarm);
 		return false;
 	}
-	alarm = INT64_MAX;
+	cpu->alarm = INT64_MAX;
 	return true;
 }
 

@@ -48,8 +48,8 @@ static bool is_trap_instruction(u64 rip)
 
 static bool in_guard(u64 address)
 {
-	u64 at = (u64)&cpu0_stacks;
-	return address - at < PAGE_SIZE_ || address - (u64)cpu0_stacks.ist_guard < PAGE_SIZE_;
+	const struct cpu_stacks *stacks = cpu_stacks_around(address);
+	return stacks && (address - (u64)stacks->guard < PAGE_SIZE_ || address - (u64)stacks->ist_guard < PAGE_SIZE_);
 }
 
 noreturn void trap_fatal(struct regs *r)

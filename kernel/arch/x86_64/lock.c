@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lock.c: the kernel lock, and the ways into the kernel that take it. (entry.S' ways out give it back.)
+ *
+ * Tickets, so that whoever came first is served first. A CPU that waits does what the holder asks of it meanwhile
+ * (ipi.c): requests come from the holder alone, who waits for the answer, and the CPU that waits has its interrupts
+ * off. Such a request may take its context away: then `taken` is set, and once it has the lock, the entry asks
+ * kernel_taken() whom to run; the old context is not looked at, its memory may be another's by then.
+ *
+ * One CPU takes no lock, unless its entries are measured. Entries are timed from when they have the lock to when they
+ * give it back, but for a few instructions at both ends.
+ */
+#include "arch/x86_64/cpu.h"
+#include "lib/assert.h"
+
+struct lock kernel_lock __attribute__((aligned(64)));
+_Static_assert(offsetof(struct lock, serving) == LOCK_SERVING, "serving");
+
+static bool measuring;
+static u64 longest;                     /* kernel lock */
+
+/* ---- the lock ------------------------------------------------------------------------------------------------ */
+static u32 serving(void) { return __atomic_load_n(&kernel_lock.serving, __ATOMIC_ACQUIRE); }
+
+void lock_begin(void)
+{
+	kernel_lock.next = kernel_lock.serving + 1;
+	this_cpu()->ticket = kernel_lock.serving;
+	cpu_set_entries(true);
+}
+
+void lock_take(void)
+{
+	struct cpu *cpu = this_cpu();
+	cpu->ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_SEQ_CST);
+	if (likely(serving() == cpu->ticket))
+		return;
+	__atomic_store_n(&cpu->waiting, true, __ATOMIC_SEQ_CST);
+	while (serving() != cpu->ticket) {
+		requests_answer();
+		__asm__ volatile ("pause");
+	}
+	__atomic_store_n(&cpu->waiting, false, __ATOMIC_RELAXED);
+}
+
+void lock_release(void)
+{
+	__atomic_store_n(&kernel_lock.serving, kernel_lock.serving + 1, __ATOMIC_RELEASE);
+}
+
+bool lock_held(void)
+{
+	return !entries_careful || serving() == this_cpu()->ticket;
+}
+
+/* ---- measuring ----------------------------------------------------------------------------------------------- */
+void arch_measure_entries(void)
+{
+	measuring = true;
+	measure_begin();
+	if (!entries_careful)
+		lock_begin();
+}
+
+u64 arch_longest_entry(void) { return longest; }
+
+void measure_begin(void)
+{
+	if (measuring)
+		this_cpu()->entered = read_tsc();
+}
+
+void measure_end(void)
+{
+	u64 took = measuring ? read_tsc() - this_cpu()->entered : 0;
+	if (took > longest)
+		longest = took;
+}
+
+/* ---- ways in ------------------------------------------------------------------------------------------------- */
+/* Takes the lock. False: the context that came in was taken away meanwhile. */
+static bool enter(void)
+{
+	struct cpu *cpu = this_cpu();
+	bool taken;
+	lock_take();
+	measure_begin();
+	taken = cpu->taken;
+	cpu->taken = false;
+	return !taken;
+}
+
+static struct arch_context *leave(struct arch_context *c)
+{
+	DEBUG_ASSERT(lock_held());
+	measure_end();
+	return c;
+}
+
+struct arch_context *syscall_careful(struct arch_context *c)
+{
+	return leave(enter() ? kernel_syscall(c) : kernel_taken());
+}
+
+struct arch_context *trap_user_careful(struct arch_context *c)
+{
+	u64 vector = c->regs.vector;
+	if (enter())
+		return leave(trap_user(c));
+	if (vector >= VECTOR_STUBS)             /* the interrupt is this CPU's, whatever became of the context */
+		interrupt_note(vector);
+	return leave(kernel_taken());
+}
+
+struct arch_context *trap_user_ipi(struct arch_context *c)
+{
+	struct cpu *cpu = this_cpu();
+	interrupt_note(VECTOR_IPI);
+	if (!cpu->taken && !cpu->pending)
+		return NULL;
+	return leave(enter() ? kernel_interrupt(c) : kernel_taken());
+}
