@@ -2,6 +2,7 @@
 /* threads.c: see threads.h. */
 #include <string.h>
 #include "common/threads.h"
+#include "ipc/futex.h"
 
 #define CODE 0x400000ull                /* where each actor's one syscall instruction stands */
 #define AFTER (CODE + 2)
@@ -231,6 +232,7 @@ static int call(struct actor *x) { return ipc_send(x->t, x->ep, x->badge, x->mem
 static int recv(struct actor *x) { return ipc_recv(x->t, x->ep, x->reply, x->deadline); }
 static int reply(struct actor *x) { return ipc_reply(x->t, x->reply, x->memory); }
 static int wait(struct actor *x) { return notification_wait(x->t, x->ntfn, x->deadline); }
+static int futex(struct actor *x) { return futex_wait(x->t, x->word, x->expected, x->deadline); }
 
 int actor_send(struct actor *x, struct endpoint *ep, u64 badge, i64 deadline)
 {
@@ -268,6 +270,14 @@ int actor_wait(struct actor *x, struct notification *n, i64 deadline)
 	x->ntfn = n;
 	x->deadline = deadline;
 	return start(x, wait);
+}
+
+int actor_futex(struct actor *x, vaddr_t word, u32 expected, i64 deadline)
+{
+	x->word = word;
+	x->expected = expected;
+	x->deadline = deadline;
+	return start(x, futex);
 }
 
 int actor_fault(struct actor *x, u64 address, i64 code)

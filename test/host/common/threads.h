@@ -20,6 +20,8 @@ struct actor {
 	struct notification *ntfn;
 	u64 badge;
 	i64 deadline;
+	vaddr_t word;                   /* a futex, and what is expected there */
+	u32 expected;
 };
 
 enum { BLOCKED = 1000, GONE = 1001 };   /* besides statuses */
@@ -53,6 +55,7 @@ int actor_call(struct actor *x, struct endpoint *ep, u64 badge, i64 deadline);
 int actor_recv(struct actor *x, struct endpoint *ep, struct reply *reply, i64 deadline);
 int actor_reply(struct actor *x, struct reply *reply);
 int actor_wait(struct actor *x, struct notification *n, i64 deadline);
+int actor_futex(struct actor *x, vaddr_t word, u32 expected, i64 deadline);
 /* A page fault that the memory system gave up on; SYS_OK: resumed. */
 int actor_fault(struct actor *x, u64 address, i64 code);
 /* The same with these words. */
