@@ -35,7 +35,7 @@ static bool revoke_step(struct slot *s)
 /* A revoke that destroyed its own caller stops: nobody is there to go on, and the slot may go next. */
 static bool caller_gone(void)
 {
-	return cpu.current && cpu.current->state == SYS_THREAD_EXITED;
+	return my_cpu->current && my_cpu->current->state == SYS_THREAD_EXITED;
 }
 
 /* All descendants, in steps: SYS_OK or VM_AGAIN. */

@@ -207,6 +207,14 @@ static void page_failed(struct thread *t, sys_status_t status)
 	ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
 }
 
+/* The exceptions that a program takes after an instruction have no error code. */
+static void trapped(struct thread *t, unsigned vector)
+{
+	u64 word[3] = { vector, 0, t->context.regs.rip };
+
+	ipc_fault(t, SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
+}
+
 void ipc_boot(void)
 {
 	object_type_set(SYS_TYPE_ENDPOINT, &endpoint_type);
@@ -215,6 +223,7 @@ void ipc_boot(void)
 	thread_hooks.gone = gone;
 	thread_hooks.left = left;
 	thread_hooks.page_failed = page_failed;
+	thread_hooks.trapped = trapped;
 	thread_hooks.finish = message_finish;
 	futex_boot();
 	vm_hooks.pager_ready = message_pager_ready;

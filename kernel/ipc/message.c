@@ -297,7 +297,7 @@ static void queue_fault(struct thread *t)
 	t->waits_on = &t->fault_endpoint->senders;
 	t->queue.kind = QUEUE_THREAD;
 	pqueue_insert(t->waits_on, &t->queue, t->priority);
-	cpu.resched = true;
+	my_cpu->resched = true;
 }
 
 void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code)

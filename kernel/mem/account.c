@@ -12,11 +12,10 @@
  * Lock: the kernel lock.
  */
 #include "mem/account.h"
+#include "arch/arch.h"
 #include "lib/assert.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
-
-#define CPUS 1u                         /* that are started */
 
 static struct account root;
 static u64 root_frames;                 /* what can be in use by accounts: the root's total and the margin */
@@ -48,12 +47,12 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 void account_init(void)
 {
 	root_frames = frame_count_free() + frame_count_modules();
-	ASSERT(root_frames > CPUS * ACCOUNT_MARGIN);
+	ASSERT(root_frames > arch_cpus() * ACCOUNT_MARGIN);
 	list_init(&account_reapable);
 	object_type_set(SYS_TYPE_UNTYPED, &account_type);
 	root = (struct account){ 0 };
 	object_init_static(&root.object, SYS_TYPE_UNTYPED);
-	account_prepare(&root, NULL, root_frames - CPUS * ACCOUNT_MARGIN);
+	account_prepare(&root, NULL, root_frames - arch_cpus() * ACCOUNT_MARGIN);
 }
 
 /* ---- charges ----------------------------------------------------------------------------------------------------- */

@@ -1,95 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sched.c: the run queues, the timer queue, and the way out of the kernel. See sched.h. Lock: the kernel lock. */
+/* sched.c: which thread gets which CPU, the timer queues, and the way out of the kernel. See sched.h. Lock: the kernel lock. */
 #include "sched/sched.h"
 
 #include "lib/assert.h"
+#include "sched/runqueue.h"
 
-struct cpu cpu;
 void (*sched_console_hook)(void);
+static bool several;                    /* CPUs */
 
 void sched_init(void)
 {
-	for (unsigned p = 0; p < PRIORITIES; p++)
-		list_init(&cpu.ready[p]);
-	cpu.timer_at = INT64_MAX;
+	several = arch_cpus() > 1;
+	for (unsigned n = 0; n < arch_cpus(); n++) {
+		struct cpu *c = cpu_at(n);
+
+		*c = (struct cpu){ .self = c, .number = n, .timer_at = INT64_MAX };
+		runqueue_init(c);
+	}
 }
 
-/* ---- run queues ------------------------------------------------------------------------------------------------------------------ */
-
-/* The first of the highest priority on the lists, or NULL. */
-static struct thread *best_listed(void)
+u64 sched_cpus(void)
 {
-	unsigned word, priority;
-
-	if (!cpu.ready_words)
-		return NULL;
-	word = 31 - (unsigned)__builtin_clz(cpu.ready_words);
-	priority = word * 64 + 63 - (unsigned)__builtin_clzll(cpu.ready_mask[word]);
-	return container_of(cpu.ready[priority].next, struct thread, run);
-}
-
-static struct thread *best_ready(void)
-{
-	return cpu.next ? cpu.next : best_listed();
-}
-
-static void list_ready(struct thread *t, bool front)
-{
-	struct list *queue = &cpu.ready[t->priority];
-
-	if (front)
-		list_push(queue, &t->run);
-	else
-		list_append(queue, &t->run);
-	cpu.ready_mask[t->priority / 64] |= 1ull << (t->priority % 64);
-	cpu.ready_words |= 1u << (t->priority / 64);
-}
-
-/* Does t come before the one that stands in cpu.next, or before all where nobody does? */
-static bool comes_next(const struct thread *t, bool front)
-{
-	const struct thread *first = best_ready();
-
-	if (!first)
-		return true;
-	return t->priority > first->priority || (front && t->priority == first->priority);
-}
-
-static void enqueue(struct thread *t, bool front)
-{
-	DEBUG_ASSERT(t->state == SYS_THREAD_READY && !t->suspended && !sched_queued(t) && t != cpu.current);
-	if (!comes_next(t, front))
-		return list_ready(t, front);
-	if (cpu.next)
-		list_ready(cpu.next, true);
-	cpu.next = t;
-}
-
-void sched_enqueue(struct thread *t)
-{
-	enqueue(t, false);
-	if (!cpu.current || t->priority > cpu.current->priority)
-		cpu.resched = true;
-}
-
-static void unlist(struct thread *t)
-{
-	u64 *mask = &cpu.ready_mask[t->priority / 64];
-
-	list_remove(&t->run);
-	if (!list_empty(&cpu.ready[t->priority]))
-		return;
-	*mask &= ~(1ull << (t->priority % 64));
-	if (!*mask)
-		cpu.ready_words &= ~(1u << (t->priority / 64));
-}
-
-void sched_dequeue(struct thread *t)
-{
-	if (t == cpu.next)
-		cpu.next = NULL;
-	else
-		unlist(t);
+	return arch_cpus() == 64 ? ~0ull : (1ull << arch_cpus()) - 1;
 }
 
 static bool runnable(const struct thread *t)
@@ -97,22 +29,185 @@ static bool runnable(const struct thread *t)
 	return t->state == SYS_THREAD_READY && !t->suspended;
 }
 
-/* The running thread leaves the CPU; it goes to a run queue if it still wants to run. */
-static void put_current(struct thread *t, u32 now, bool front)
+static bool allowed(const struct thread *t, const struct cpu *c)
 {
-	cpu.current = NULL;
-	sched_account(t, now);
-	if (runnable(t))
-		enqueue(t, front);
+	return t->affinity >> c->number & 1;
+}
+
+/* ---- which CPU -------------------------------------------------------------------------------------------------------------------- */
+
+/* The priority of the best that c has or is about to have; -1: none. */
+static int level(const struct cpu *c)
+{
+	const struct thread *first = runqueue_first(c), *t = c->current;
+	int running = t && runnable(t) && allowed(t, c) ? t->priority : -1;
+
+	return first ? MAX(running, (int)first->priority) : running;
+}
+
+/* Where t, which is ready, stands from now on: where it runs at once, its last CPU before others; else its last CPU, or the least of those it may use. */
+static struct cpu *choose(const struct thread *t)
+{
+	struct cpu *home = t->cpu, *best = allowed(t, home) ? home : NULL;
+	int least = best ? level(best) : (int)PRIORITIES;
+
+	for (unsigned n = 0; n < arch_cpus() && least >= 0; n++) {
+		struct cpu *c = cpu_at(n);
+
+		if (allowed(t, c) && level(c) < least) {
+			best = c;
+			least = level(c);
+		}
+	}
+	return allowed(t, home) && least >= t->priority ? home : best;
+}
+
+/* Another thread may be the one to run on c now. */
+static void look_again(struct cpu *c)
+{
+	c->resched = true;
+	if (c != my_cpu->self)
+		arch_cpu_kick(c->number);
+}
+
+/* Does t come before what c runs? */
+static bool takes_over(const struct cpu *c, const struct thread *t)
+{
+	return !c->current || t->priority > c->current->priority;
+}
+
+static void enqueue(struct thread *t, bool front)
+{
+	DEBUG_ASSERT(runnable(t) && !sched_queued(t) && !sched_running(t));
+	if (unlikely(several))
+		t->cpu = choose(t);
+	runqueue_put(t->cpu, t, front);
+}
+
+void sched_enqueue(struct thread *t)
+{
+	enqueue(t, false);
+	if (takes_over(t->cpu, t))
+		look_again(t->cpu);
+}
+
+void sched_dequeue(struct thread *t)
+{
+	runqueue_take(t->cpu, t);
+}
+
+/* The best thread that waits for another CPU, may use this one and matters more than `than`; NULL: none. It looks at LOOK threads of each at most: what
+ * stands behind so many that are bound to their CPU has its turn there. */
+#define LOOK 16u
+static struct thread *best_elsewhere(int than)
+{
+	struct thread *best = NULL;
+
+	for (unsigned n = 0; n < arch_cpus(); n++) {
+		const struct cpu *c = cpu_at(n);
+		struct thread *t = runqueue_first(c);
+
+		for (unsigned i = 0; c != my_cpu->self && t && t->priority > than && i < LOOK; i++, t = runqueue_behind(c, t))
+			if (allowed(t, my_cpu->self)) {
+				best = t;
+				than = t->priority;
+				break;
+			}
+	}
+	return best;
+}
+
+/* Takes a thread that waits elsewhere onto this CPU's queue, if one matters more than `than`. */
+static void pull(int than)
+{
+	struct thread *t = best_elsewhere(than);
+
+	if (!t)
+		return;
+	sched_dequeue(t);
+	t->cpu = my_cpu->self;
+	runqueue_put(t->cpu, t, false);
+}
+
+/* The first that waits here now that this CPU has its choice: it may have been about to run. Where it would run elsewhere, it goes there. */
+static void push(void)
+{
+	struct thread *t = runqueue_first(my_cpu->self);
+
+	if (!t || choose(t) == my_cpu->self)
+		return;
+	sched_dequeue(t);
+	sched_enqueue(t);
+}
+
+/* ---- leaving a CPU ---------------------------------------------------------------------------------------------------------------- */
+
+static void unref(struct thread *t)
+{
 	if (likely(t->object.refs > 1 || t->object.caps))
 		t->object.refs--;
 	else
 		object_unref(&t->object);
 }
 
+/* The running thread leaves the CPU; it goes to a run queue if it still wants to run. */
+static void put_current(struct thread *t, u32 now, bool front)
+{
+	my_cpu->current = NULL;
+	sched_account(t, now);
+	if (runnable(t))
+		enqueue(t, front);
+	if (unlikely(t->cpu != my_cpu->self) && takes_over(t->cpu, t))
+		look_again(t->cpu);
+	unref(t);
+}
+
+/* What it ran stays behind as a thread that is on no CPU and no queue; an exception that it had just taken is delivered, unless it ended. */
+static void stop_elsewhere(struct cpu *c, struct thread *t)
+{
+	unsigned vector = arch_cpu_stop(c->number);
+
+	t->cpu_time += (u32)arch_cycles() - c->since;
+	c->current = NULL;
+	c->resched = true;
+	if (vector && t->state == SYS_THREAD_READY)
+		thread_hooks.trapped(t, vector);
+	unref(t);
+}
+
+void sched_stop(struct thread *t)
+{
+	struct cpu *c = t->cpu;
+
+	if (c->current != t)
+		return;
+	if (c == my_cpu->self)
+		my_cpu->resched = true;
+	else
+		stop_elsewhere(c, t);
+}
+
+void sched_go_on(struct thread *t)
+{
+	if (runnable(t) && !sched_queued(t) && !sched_running(t))
+		sched_enqueue(t);
+}
+
+void sched_reconsider(struct thread *t)
+{
+	struct cpu *c = t->cpu;
+
+	if (c->current != t)
+		return;
+	if (allowed(t, c) || c == my_cpu->self)
+		return look_again(c);
+	sched_stop(t);
+	sched_go_on(t);
+}
+
 void sched_yield(void)
 {
-	struct thread *t = cpu.current;
+	struct thread *t = my_cpu->current;
 
 	if (t) {
 		u32 now = (u32)arch_cycles();
@@ -121,7 +216,7 @@ void sched_yield(void)
 		t->slice_from = t->cpu_time;
 		put_current(t, now, false);
 	}
-	cpu.resched = true;
+	my_cpu->resched = true;
 }
 
 /* ---- timers ---------------------------------------------------------------------------------------------------------------------- */
@@ -130,30 +225,33 @@ static struct timer *timer_at(struct avl_node *n) { return container_of(n, struc
 
 void timer_arm(struct timer *t, i64 when)
 {
-	struct avl_node **link = &cpu.timers.root, *parent = NULL;
+	struct cpu *c = my_cpu->self;
+	struct avl_node **link = &c->timers.root, *parent = NULL;
 
 	t->when = when;
+	t->cpu = c;
 	while (*link) {
 		parent = *link;
 		link = when < timer_at(parent)->when ? &parent->left : &parent->right;
 	}
-	avl_insert(&cpu.timers, &t->node, parent, link);
-	if (when < cpu.timer_at) {
-		cpu.timer_at = when;
+	avl_insert(&c->timers, &t->node, parent, link);
+	if (when < c->timer_at) {
+		c->timer_at = when;
 		arch_timer_set(when);
 	}
 }
 
+/* The alarm may ring for nothing then. */
 void timer_disarm(struct timer *t)
 {
-	avl_remove(&cpu.timers, &t->node);
+	avl_remove(&t->cpu->timers, &t->node);
 }
 
 /* Ends the waits whose deadline has passed: a bounded number, the rest at the next way out. */
 static void run_timers(i64 now)
 {
 	for (unsigned n = 0; n < 16; n++) {
-		struct avl_node *first = avl_first(&cpu.timers);
+		struct avl_node *first = avl_first(&my_cpu->self->timers);
 
 		if (!first || timer_at(first)->when > now)
 			return;
@@ -161,15 +259,16 @@ static void run_timers(i64 now)
 	}
 }
 
-/* Sets the machine's timer for the next deadline or, while a thread runs, the next tick. */
+/* Sets this CPU's timer for the next deadline or, while a thread runs, the next tick. */
 static void set_timer(i64 now)
 {
-	struct avl_node *first = avl_first(&cpu.timers);
+	struct cpu *c = my_cpu->self;
+	struct avl_node *first = avl_first(&c->timers);
 	i64 when = first ? timer_at(first)->when : INT64_MAX;
 
-	if (cpu.current || best_ready())
+	if (c->current || runqueue_first(c))
 		when = MIN(when, now + QUANTUM);
-	cpu.timer_at = when;
+	c->timer_at = when;
 	arch_timer_set(when);
 }
 
@@ -179,13 +278,22 @@ static bool slice_used(const struct thread *t)
 	return arch_cycles_to_ns(t->cpu_time - t->slice_from) >= QUANTUM;
 }
 
-/* Its slice is over: it goes behind its equals, also when it is a better one that takes the CPU now, and has a fresh one. */
+/* A thread of at least t's priority waits for this CPU. */
+static bool equal_waits(const struct thread *t)
+{
+	const struct thread *first = runqueue_first(my_cpu->self);
+
+	return first && first->priority >= t->priority;
+}
+
+/* Its slice is over: it goes behind its equals, also when it is a better one that takes the CPU now, and has a fresh one. Where none waits here, one that
+ * waits for another CPU comes. */
 static void rotate(struct thread *t)
 {
-	const struct thread *other = best_ready();
-
 	t->slice_from = t->cpu_time;
-	if (other && other->priority >= t->priority)
+	if (several && !equal_waits(t))
+		pull(t->priority - 1);
+	if (equal_waits(t))
 		sched_yield();
 }
 
@@ -196,11 +304,11 @@ static void tick(void)
 {
 	i64 now = arch_now();
 
-	if (cpu.current)
-		sched_account(cpu.current, (u32)arch_cycles());
+	if (my_cpu->current)
+		sched_account(my_cpu->current, (u32)arch_cycles());
 	run_timers(now);
-	if (cpu.current && slice_used(cpu.current))
-		rotate(cpu.current);
+	if (my_cpu->current && slice_used(my_cpu->current))
+		rotate(my_cpu->current);
 	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
 		;
 	set_timer(now);
@@ -228,14 +336,17 @@ static void idle(void)
 /* The best of those that are ready gets the CPU, unless it has it. */
 static void pick(void)
 {
-	struct thread *t = cpu.current, *best = best_ready();
+	struct thread *t = my_cpu->current, *best;
 	u32 now;
 
-	cpu.resched = false;
-	if (t && runnable(t) && (!best || best->priority <= t->priority))
+	my_cpu->resched = false;
+	if (unlikely(several))
+		pull(level(my_cpu->self));
+	best = runqueue_first(my_cpu->self);
+	if (t && runnable(t) && allowed(t, my_cpu->self) && (!best || best->priority <= t->priority))
 		return;
 	now = (u32)arch_cycles();
-	cpu.since = t ? cpu.since : now;
+	my_cpu->since = t ? my_cpu->since : now;
 	if (t)
 		put_current(t, now, true);
 	if (!best)
@@ -243,8 +354,10 @@ static void pick(void)
 	sched_dequeue(best);
 	object_ref(&best->object);
 	best->switches++;
-	cpu.current = best;
-	if (unlikely(cpu.timer_at == INT64_MAX))
+	my_cpu->current = best;
+	if (unlikely(several))
+		push();
+	if (unlikely(my_cpu->timer_at == INT64_MAX))
 		set_timer(arch_now());
 }
 
@@ -253,31 +366,31 @@ struct thread *sched_next(void)
 	for (;;) {
 		if (unlikely(arch_is_pending()))
 			interrupts(arch_take_pending());
-		if (cpu.resched || !cpu.current) {
+		if (my_cpu->resched || !my_cpu->current) {
 			pick();
-			if (!cpu.current)
+			if (!my_cpu->current)
 				continue;
 		}
-		DEBUG_ASSERT(runnable(cpu.current) || cpu.resched);
-		if (likely(!cpu.current->finish) || thread_hooks.finish(cpu.current))
-			if (likely(!cpu.resched))
-				return cpu.current;
+		DEBUG_ASSERT(runnable(my_cpu->current) || my_cpu->resched);
+		if (likely(!my_cpu->current->finish) || thread_hooks.finish(my_cpu->current))
+			if (likely(!my_cpu->resched))
+				return my_cpu->current;
 	}
+}
+
+/* ---- walker ----------------------------------------------------------------------------------------------------------------------- */
+
+static void check_queued(const struct cpu *c, const struct thread *t)
+{
+	ASSERT(runnable(t) && t->cpu == c && t != c->current && allowed(t, c));
 }
 
 void sched_check(void)
 {
-	ASSERT(!cpu.next || (runnable(cpu.next) && cpu.next != cpu.current && !list_on(&cpu.next->run)));
-	ASSERT(!cpu.next || !cpu.ready_words || best_listed()->priority <= cpu.next->priority);
-	for (unsigned p = 0; p < PRIORITIES; p++) {
-		bool marked = cpu.ready_mask[p / 64] >> (p % 64) & 1;
+	for (unsigned n = 0; n < arch_cpus(); n++) {
+		const struct cpu *c = cpu_at(n);
 
-		ASSERT(marked == !list_empty(&cpu.ready[p]));
-		ASSERT((cpu.ready_words >> (p / 64) & 1) == (cpu.ready_mask[p / 64] != 0));
-		list_each(link, &cpu.ready[p]) {
-			struct thread *t = container_of(link, struct thread, run);
-
-			ASSERT(t->priority == p && t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current);
-		}
+		ASSERT(!c->current || c->current->cpu == c);
+		runqueue_check(c, check_queued);
 	}
 }

@@ -30,6 +30,9 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	list_init(&t->in_fault_endpoint);
 	pqueue_node_init(&t->queue);
 	page_wait_init(&t->page);
+	t->cpu = my_cpu->self;
+	t->affinity = my_cpu->current ? my_cpu->current->affinity : sched_cpus();
+	t->pinned = t->affinity != sched_cpus();
 	arch_context_init(&t->context, s->root);
 	t->space = s;
 	s->ended = space_ended;
@@ -70,8 +73,7 @@ void thread_exit(struct thread *t, i64 code)
 	t->state = SYS_THREAD_EXITED;
 	t->exit_code = code;
 	t->finish = false;
-	if (cpu.current == t)
-		cpu.resched = true;
+	sched_stop(t);
 	thread_hooks.gone(t);
 	arch_context_drop(&t->context);
 	leave_space(t);
@@ -94,7 +96,7 @@ u64 thread_arrivals;
 
 sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call)
 {
-	DEBUG_ASSERT(t->state == SYS_THREAD_READY && t == cpu.current);
+	DEBUG_ASSERT(t->state == SYS_THREAD_READY && t == my_cpu->current);
 	t->state = SYS_THREAD_WAITING;
 	t->wait = kind;
 	t->in_call = in_call;
@@ -108,7 +110,7 @@ sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *
 		t->timed = true;
 		timer_arm(&t->timer, deadline);
 	}
-	cpu.resched = true;
+	my_cpu->resched = true;
 	return CALL_BLOCKED;
 }
 
@@ -133,8 +135,7 @@ void thread_stop_waiting(struct thread *t)
 static void make_ready(struct thread *t)
 {
 	t->state = SYS_THREAD_READY;
-	if (!t->suspended && t != cpu.current)
-		sched_enqueue(t);
+	sched_go_on(t);
 }
 
 void thread_wake(struct thread *t)
@@ -167,8 +168,7 @@ sys_status_t thread_suspend(struct thread *t)
 	t->suspended = true;
 	if (t->state == SYS_THREAD_WAITING && t->wait != WAIT_REPLY && t->wait != WAIT_FAULT)
 		thread_wake(t);
-	if (t == cpu.current)
-		cpu.resched = true;
+	sched_stop(t);
 	return SYS_OK;
 }
 
@@ -177,8 +177,7 @@ sys_status_t thread_resume(struct thread *t)
 	if (t->state == SYS_THREAD_EXITED || !t->suspended)
 		return SYS_ERR_BAD_STATE;
 	t->suspended = false;
-	if (t->state == SYS_THREAD_READY && t != cpu.current)
-		sched_enqueue(t);
+	sched_go_on(t);
 	return SYS_OK;
 }
 
@@ -200,7 +199,35 @@ void thread_set_priority(struct thread *t, u8 priority)
 	}
 	if (at_futex)
 		thread_hooks.futex_enter(t);
-	cpu.resched = true;
+	sched_reconsider(t);
+}
+
+sys_status_t thread_set_affinity(struct thread *t, u64 cpus)
+{
+	bool ready = sched_queued(t);
+
+	cpus &= sched_cpus();
+	if (!cpus)
+		return SYS_ERR_INVALID_ARGS;
+	if (t->state == SYS_THREAD_EXITED)
+		return SYS_ERR_BAD_STATE;
+	/* COMMIT */
+	if (ready)
+		sched_dequeue(t);
+	t->affinity = cpus;
+	t->pinned = cpus != sched_cpus();
+	if (ready)
+		sched_enqueue(t);
+	sched_reconsider(t);
+	return SYS_OK;
+}
+
+void thread_set_tls(struct thread *t, u64 fs_base)
+{
+	if (t != my_cpu->current)
+		sched_stop(t);          /* its CPU has the old one */
+	arch_context_set_tls(&t->context, fs_base);
+	sched_go_on(t);
 }
 
 static u32 shown_state(const struct thread *t)
@@ -209,15 +236,15 @@ static u32 shown_state(const struct thread *t)
 		return t->state;
 	if (t->suspended)
 		return SYS_THREAD_SUSPENDED;
-	return t == cpu.current ? (u32)SYS_THREAD_RUNNING : t->state;
+	return sched_running(t) ? (u32)SYS_THREAD_RUNNING : t->state;
 }
 
 void thread_info(const struct thread *t, sys_thread_info_t *out)
 {
 	*out = (sys_thread_info_t){
-		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = 1,
+		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = t->affinity,
 		.exit_code = t->exit_code, .switches = t->switches, .faults = t->faults, .page_requests = t->page_requests,
-		.cpu_time = arch_cycles_to_ns(t->cpu_time + (t == cpu.current ? (u32)arch_cycles() - cpu.since : 0)),
+		.cpu_time = arch_cycles_to_ns(t->cpu_time + (sched_running(t) ? (u32)arch_cycles() - t->cpu->since : 0)),
 	};
 }
 
@@ -263,8 +290,9 @@ void thread_check(const struct thread *t)
 	ASSERT(!t->waits_on || pqueue_on(&t->queue));
 	ASSERT(waiting || !t->timed);
 	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
-	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current));
+	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t)));
+	ASSERT(t->affinity && t->pinned == (t->affinity != sched_cpus()));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));
-	if (t->state == SYS_THREAD_READY && !t->suspended && t != cpu.current)
+	if (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t))
 		ASSERT(sched_queued(t));
 }

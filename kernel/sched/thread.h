@@ -15,6 +15,7 @@
 #include "vm/vmar.h"
 
 struct cnode;
+struct cpu;
 struct endpoint;
 struct reply;
 struct thread;
@@ -30,7 +31,7 @@ enum wait_kind {
 	WAIT_FUTEX,
 };
 
-struct timer { struct avl_node node; i64 when; };
+struct timer { struct avl_node node; i64 when; struct cpu *cpu; };       /* cpu: in whose queue */
 
 struct thread {
 	struct object object;
@@ -42,13 +43,17 @@ struct thread {
 			u8 state;       /* enum sys_thread_state but SUSPENDED and RUNNING, which are derived */
 			u8 wait;        /* enum wait_kind */
 			bool suspended;
-			bool timed;     /* its timer is armed */
+			bool timed : 1; /* its timer is armed */
+			bool pinned : 1;        /* not every CPU is allowed */
 		};
-		u32 waits_as;           /* all four: THREAD_WAITS_AS(wait kind) where nothing else is the matter */
+		u16 stands_as;          /* state and wait */
+		u32 waits_as;           /* all of it: THREAD_WAITS_AS(wait kind) where nothing else is the matter */
 	};
 	u8 priority;
 	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
+	struct cpu *cpu;                /* where it runs or waits for its turn; else where it ran last */
+	u64 affinity;                   /* a bit for each CPU it may use; at least one that takes part */
 	u64 cpu_time;                   /* cycles */
 	u64 slice_from;                 /* what cpu_time was when its slice began */
 	u64 switches, faults, page_requests;
@@ -83,21 +88,25 @@ struct thread {
 	u64 word[MESSAGE_EXTRA];        /* words 4 .. */
 	sys_cap_t cap[SYS_MSG_CAPS];
 };
-#define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)
+#define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)       /* also of stands_as */
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");
 extern const struct object_type thread_type;
 
 static inline struct thread *thread_of(struct arch_context *c) { return container_of(c, struct thread, context); }
 
-/* Makes a thread in this space. *out has no cspace and no fault endpoint yet. NO_MEMORY, BAD_STATE. */
+/* Makes a thread in this space, which may use the CPUs that the running thread may (at boot: all). *out has no cspace and no fault endpoint yet.
+ * NO_MEMORY, BAD_STATE. */
 sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out);
 sys_status_t thread_start(struct thread *t, vaddr_t entry, vaddr_t stack, u64 arg0, u64 arg1);  /* BAD_STATE: not NEW */
-/* Off the CPU, off every list that can be left; BAD_STATE: exited. */
+/* Off its CPU, off every list that can be left: its registers are in memory when this returns, unless it is the running one. BAD_STATE: exited. */
 sys_status_t thread_suspend(struct thread *t);
 sys_status_t thread_resume(struct thread *t);           /* BAD_STATE: not suspended */
 /* Ends it with this code: it leaves every list, its space, its CSpace; what waits for it is told. May be the running one. O(1). */
 void thread_exit(struct thread *t, i64 code);
 void thread_set_priority(struct thread *t, u8 priority);
+/* Moves it if it must. INVALID_ARGS: no CPU that takes part; BAD_STATE: exited. */
+sys_status_t thread_set_affinity(struct thread *t, u64 cpus);
+void thread_set_tls(struct thread *t, u64 fs_base);     /* at most PT_USER_TOP */
 void thread_info(const struct thread *t, sys_thread_info_t *out);
 /* Registers as data (state.c): of a thread that is suspended, waits for its fault's reply, or was not started; else BAD_STATE. `kind` exists; as many bytes as
  * arch_state_size() says. GENERAL of a thread whose call is over but for its result, or is answered by a reply, cannot be written: BAD_STATE. INVALID_ARGS: values that
@@ -125,6 +134,7 @@ struct thread_hooks {
 	void (*gone)(struct thread *t);                 /* it exits: sever fault endpoint and CSpace */
 	void (*left)(struct thread *t);                 /* it stops waiting while t->reply is set: sever that */
 	void (*page_failed)(struct thread *t, sys_status_t status);     /* the access it waits for a page with failed: deliver a fault */
+	void (*trapped)(struct thread *t, unsigned vector);             /* it took this exception just before it was stopped: deliver it */
 	bool (*finish)(struct thread *t);               /* do its `finish`; false: it waits */
 	void (*futex_leave)(struct thread *t);          /* off its place among those that wait at futexes; back, behind its equals */
 	void (*futex_enter)(struct thread *t);

@@ -263,6 +263,17 @@ struct arch_context *kernel_interrupt(struct arch_context *context)
 	return &sched_leave(thread_of(context))->context;
 }
 
+/* The thread that came in was stopped by another CPU before it got the lock. */
+struct arch_context *kernel_taken(void)
+{
+	return &sched_next()->context;
+}
+
+noreturn void kernel_secondary(void)
+{
+	arch_leave(&sched_next()->context);
+}
+
 /* ---- what handlers share ------------------------------------------------------------------------------------------------------------------ */
 
 sys_status_t call_install(struct call *c, struct object *o, sys_rights_t rights, struct slot *parent)

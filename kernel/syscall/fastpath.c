@@ -9,7 +9,8 @@
  *   reply    the reply object holds a caller that waits for a reply (not for a fault's); the endpoint's capability has RECV and nobody stands on its list of
  *            senders or receivers
  *
- * A suspended thread is never among them: a receiver that is suspended leaves its queue, and a suspended caller is refused here.
+ * A suspended thread is never among them (a receiver that is suspended leaves its queue, and a suspended caller is refused here), nor one that is bound to
+ * some CPUs: the other thread runs on this one.
  * The commit point is marked; before it nothing has changed. Lock: the kernel lock.
  */
 #include "lib/counters.h"
@@ -53,7 +54,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	struct regs *r = &to->context.regs;
 	u32 words = (u32)f->r9;
 
-	to->waits_as = SYS_THREAD_READY;
+	to->stands_as = SYS_THREAD_READY;
 	to->reply = NULL;
 	r->rip += 2;
 	r->rax = SYS_OK;
@@ -66,7 +67,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 /* From now on t waits; its call will be made again unless it is completed. `to` runs. */
 static inline struct arch_context *wait_for(struct thread *t, enum wait_kind kind, struct reply *reply, struct thread *to)
 {
-	t->waits_as = THREAD_WAITS_AS(kind);
+	t->stands_as = THREAD_WAITS_AS(kind);
 	t->reply = reply;
 	arch_context_restart_syscall(&t->context);
 	counters.entries++;
@@ -89,7 +90,7 @@ static struct arch_context *fast_call(struct thread *t)
 	if (unlikely(pqueue_empty(&ep->receivers) || !pqueue_alone(&ep->receivers, &to->queue)))
 		return syscall_ordinary(t);
 	reply = to->reply;
-	if (unlikely(!reply || to->priority < t->priority || to->timed))
+	if (unlikely(!reply || to->priority < t->priority || to->waits_as != THREAD_WAITS_AS(WAIT_RECV)))
 		return syscall_ordinary(t);
 	/* COMMIT */
 	pqueue_remove_alone(&ep->receivers);

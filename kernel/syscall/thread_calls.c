@@ -83,6 +83,11 @@ int call_thread_set_priority(struct call *c)
 	return SYS_OK;
 }
 
+int call_thread_set_affinity(struct call *c)
+{
+	return thread_set_affinity(call_object(c, 0), c->r->rsi);
+}
+
 int call_thread_set_fault_endpoint(struct call *c)
 {
 	struct thread *t = call_object(c, 0);
@@ -102,7 +107,7 @@ int call_thread_set_tls(struct call *c)
 		return SYS_ERR_INVALID_ARGS;
 	if (t->state == SYS_THREAD_EXITED)
 		return SYS_ERR_BAD_STATE;
-	arch_context_set_tls(&t->context, c->r->rsi);
+	thread_set_tls(t, c->r->rsi);
 	return SYS_OK;
 }
 

@@ -208,7 +208,7 @@ static const struct row rows[] = {
 	NOW(thread_resume, NO_RESULT, A(THREAD, R(MANAGE)))
 	NOW(thread_kill, NO_RESULT, A(THREAD, R(MANAGE)))
 	NOW(thread_set_priority, NO_RESULT, A(THREAD, R(MANAGE)))
-	LATER(thread_set_affinity, A(THREAD, R(MANAGE)))
+	NOW(thread_set_affinity, NO_RESULT, A(THREAD, R(MANAGE)))
 	NOW(thread_set_fault_endpoint, NO_RESULT, A(THREAD, R(MANAGE)), M(ENDPOINT, R(SEND)))
 	LATER(thread_set_page_timeout, A(THREAD, R(MANAGE)))
 	LATER(thread_set_status_record, A(THREAD, R(MANAGE)), M(VMO, R(WRITE)))

@@ -166,7 +166,7 @@ TEST("thread_kill:OK oneself")
 }
 
 TEST("thread_kill:BAD_STATE thread_suspend:BAD_STATE thread_set_priority:BAD_STATE thread_set_tls:BAD_STATE "
-     "thread_resume:BAD_STATE of the dead")
+     "thread_resume:BAD_STATE thread_set_affinity:BAD_STATE of the dead")
 {
 	sys_cap_t thread = helper_start(returns_arg, (void *)3);
 
@@ -176,6 +176,7 @@ TEST("thread_kill:BAD_STATE thread_suspend:BAD_STATE thread_set_priority:BAD_STA
 	REFUSED(SYS_ERR_BAD_STATE, sys_thread_resume(thread));
 	REFUSED(SYS_ERR_BAD_STATE, sys_thread_set_priority(thread, 1));
 	REFUSED(SYS_ERR_BAD_STATE, sys_thread_set_tls(thread, 0));
+	REFUSED(SYS_ERR_BAD_STATE, sys_thread_set_affinity(thread, 1));
 	EQ(thread_info(thread).exit_code, 3);
 }
 
@@ -338,6 +339,24 @@ TEST("thread_set_priority:OUT_OF_RANGE above one's own, above all")
 	EQ(thread_info(fresh).priority, own);
 	OKAY(sys_thread_set_priority(fresh, 0));
 	EQ(thread_info(fresh).priority, 0);
+}
+
+TEST("thread_set_affinity:OK thread_set_affinity:INVALID_ARGS those CPUs that are there count")
+{
+	sys_cap_t thread = helper_prepare(returns_arg, (void *)3, SYS_CAP_NULL, own_priority());
+	uint64_t all = thread_info(thread).affinity;
+
+	EQ(all, thread_info(SYS_CAP_THREAD).affinity);
+	CHECK((all & 1) != 0 && (all & (all + 1)) == 0);
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_set_affinity(thread, 0));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_thread_set_affinity(thread, ~all));
+	EQ(thread_info(thread).affinity, all);
+	OKAY(sys_thread_set_affinity(thread, UINT64_MAX));
+	EQ(thread_info(thread).affinity, all);
+	OKAY(sys_thread_set_affinity(thread, 1 | ~all));
+	EQ(thread_info(thread).affinity, 1);
+	helper_go(thread);
+	EQ(until_exited(thread), 3);
 }
 
 TEST("round robin: spinning equals share the processor")

@@ -148,7 +148,7 @@ START_TEST(deadline_on_the_way_out)
 	ck_assert_int_eq(ipc_recv(s->t, e, NULL, 10), CALL_BLOCKED);
 	host_time_set(10);
 	ck_assert_ptr_eq(sched_next(), s->t);
-	ck_assert(cpu.current == s->t && s->t->state == SYS_THREAD_READY &&
+	ck_assert(my_cpu->current == s->t && s->t->state == SYS_THREAD_READY &&
 	          (int)s->t->context.regs.rax == SYS_ERR_TIMED_OUT);
 	check();
 	ck_assert_int_eq(notification_wait(s->t, n, 20), CALL_BLOCKED);
@@ -209,6 +209,7 @@ START_TEST(kill_before_copy_out)
 
 	start();
 	actor_memory(s, 1);
+	actor_memory(t, 1);
 	actor_says(s, &m);
 	ck_assert_int_eq(actor_recv(t, e, NULL, 1000), BLOCKED);
 	ck_assert_int_eq(actor_send(s, e, 0, SYS_TIME_POLL), SYS_OK);

@@ -9,7 +9,6 @@ void kernel_start(u64 frames)
 {
 	machine_start(frames);
 	vmo_boot();
-	cpu = (struct cpu){ 0 };
 	sched_init();
 	thread_boot();
 	ipc_boot();

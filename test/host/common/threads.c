@@ -143,18 +143,18 @@ void actor_hears(struct actor *x, sys_msg_t *m, u64 *badge)
 
 static void on_cpu(struct thread *t)
 {
-	must(!cpu.current && sched_queued(t));
+	must(!my_cpu->current && sched_queued(t));
 	sched_dequeue(t);
 	object_ref(&t->object);
-	cpu.current = t;
-	cpu.since = (u32)arch_cycles();
+	my_cpu->current = t;
+	my_cpu->since = (u32)arch_cycles();
 }
 
 static void off_cpu(void)
 {
-	struct thread *t = cpu.current;
+	struct thread *t = my_cpu->current;
 
-	cpu.current = NULL;
+	my_cpu->current = NULL;
 	if (t->state == SYS_THREAD_READY && !t->suspended)
 		sched_enqueue(t);
 	object_unref(&t->object);
@@ -298,7 +298,7 @@ int actor_fault_words(struct actor *x, const u64 word[4], i64 code)
 
 static bool timer_due(void)
 {
-	struct avl_node *first = avl_first(&cpu.timers);
+	struct avl_node *first = avl_first(&my_cpu->self->timers);
 
 	return first && container_of(first, struct timer, node)->when <= arch_now();
 }
