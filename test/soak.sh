@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# soak.sh MINUTES OPERATIONS: so many random operations on each model, then the guest tests of the debug build again and again for that
+# soak.sh MINUTES OPERATIONS: so many random operations on each model, ten million random system calls, then the guest tests of the debug build again and again for that
 # long, in real time and with random placement, so that interrupts and addresses fall differently each time. Stops at the
 # first failure, keeps its log, and says how to repeat it.
 set -uo pipefail
@@ -43,6 +43,7 @@ models() {
 
 make -j2 models >"$logs/soak-models.log" 2>&1 || { echo "soak: the models' build failed (log: $logs/soak-models.log)" >&2; exit 1; }
 models "$2" || exit 1
+test/syscalls.sh 10000000 "${SEED:-$RANDOM}" || exit 1
 
 serial=$logs/soak.serial round=0 begin=$SECONDS
 until [ $((SECONDS - begin)) -ge $(($1 * 60)) ] && [ $round -gt 0 ]; do

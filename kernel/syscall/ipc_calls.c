@@ -52,7 +52,8 @@ int call_ipc_reply(struct call *c)
 	return ipc_reply(c->t, call_object(c, 0), c->r->rsi);
 }
 
-/* The reply, then a receive: once the reply is out, the call becomes its own second half, and as that it waits or is made again. */
+/* The reply, then a receive: once the reply is out, the call becomes its own second half, and as that it waits or is made again. Capabilities
+ * that went with the reply may have been those of this call: then it is made again at once, and they are looked up. */
 int call_ipc_reply_recv(struct call *c)
 {
 	int status;
@@ -63,6 +64,8 @@ int call_ipc_reply_recv(struct call *c)
 	if (status != SYS_OK)
 		return status;
 	c->r->rax = NR_ipc_recv_rest;
+	if (unlikely(header_caps(c->r->r9)))
+		return VM_AGAIN;
 	return call_ipc_recv_rest(c);
 }
 

@@ -312,6 +312,22 @@ TEST("ipc_call:PEER_CLOSED the reply is dropped unused")
 	EQ(until_exited(thread), SYS_ERR_PEER_CLOSED);
 }
 
+TEST("ipc_reply_recv:BAD_CAP the answer takes away what the call would receive with")
+{
+	for (int which = 0; which < 2; which++) {
+		struct ipc_job job = {.msg = {.accept = 1}};
+		sys_cap_t thread, reply = job_held_call(&job, &thread);
+		sys_msg_t msg = {.caps = 1, .cap = {which == 0 ? job.ep : reply}};
+		sys_cap_t taken = msg.cap[0];
+
+		STATUS(SYS_ERR_BAD_CAP, sys_ipc_reply_recv(reply, &msg, job.ep, NULL, after(LIMIT)));
+		EQ(until_exited(thread), SYS_OK);
+		EQ(job.msg.caps, 1);
+		CHECK(cap_is_gone(taken));
+		EQ(cap_info(job.msg.cap[0]).type, which == 0 ? SYS_TYPE_ENDPOINT : SYS_TYPE_REPLY);
+	}
+}
+
 TEST("ipc_reply_recv:TIMED_OUT after the answer is given")
 {
 	struct ipc_job job = {0};

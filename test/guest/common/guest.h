@@ -52,7 +52,10 @@ struct guest_test {
  * copied. */
 void guest_add(const char *name, void (*run)(int), int index);
 void guest_tables(void);
-int guest_part(int argc, char **argv);   /* what a program does that is started with arguments, instead of its tests */
+/* What a program does that is started with arguments, instead of its tests: its exit status. GUEST_RUN_TESTS: run the
+ * tests (which the arguments may have told something). */
+int guest_part(int argc, char **argv);
+enum { GUEST_RUN_TESTS = -1 };
 
 /* ---- checks (main thread only) ---- */
 

@@ -205,8 +205,11 @@ static const char *program_name(const char *path)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1)
-		return guest_part(argc, argv);
+	if (argc > 1) {
+		int status = guest_part(argc, argv);
+		if (status != GUEST_RUN_TESTS)
+			return status;
+	}
 	guest_path = argc > 0 ? argv[0] : "guest";
 	for (const struct guest_test *const *test = __start_guest_tests; test < __stop_guest_tests; test++)
 		gather(*test);
