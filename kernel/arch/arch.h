@@ -108,6 +108,8 @@ bool arch_preempt_poll(void);
 /* Sleeps until something is pending. With several CPUs, drops what this one holds of any context, loads the kernel's root, and is without the lock
  * meanwhile. */
 void arch_idle(void);
+/* For a CPU that runs no thread and works in steps: between two of them interrupts are let in and other CPUs have the lock. */
+void arch_idle_step(void);
 i64 arch_cycles_to_ns(u64 cycles);
 /* Nanoseconds since boot; never goes back. */
 i64 arch_now(void);

@@ -328,7 +328,7 @@ static void interrupts(unsigned pending)
 static void idle(void)
 {
 	if (object_reap_step(NULL))
-		return;
+		return arch_idle_step();
 	set_timer(arch_now());
 	arch_idle();
 }

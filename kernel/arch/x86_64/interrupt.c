@@ -177,6 +177,18 @@ static void halt_unlocked(struct cpu *cpu)
 	cpu->serial_late = false;
 }
 
+void arch_idle_step(void)
+{
+	measure_end();
+	__asm__ volatile ("sti; nop; cli" ::: "memory");
+	if (lock_wanted()) {
+		context_forget();
+		lock_release();
+		lock_take();
+	}
+	measure_begin();
+}
+
 void arch_idle(void)
 {
 	measure_end();
