@@ -53,6 +53,8 @@ int call_system_shutdown(struct call *c)
 {
 	u32 code = (u32)c->r->rsi;
 
+	if (arch_longest_entry())
+		kprintf("vellum: longest entry %lu cycles\n", arch_longest_entry());
 	kprintf("vellum: shutdown %u\n", code);
 	arch_shutdown(code);
 }
