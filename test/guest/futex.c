@@ -428,7 +428,7 @@ TEST("futex_wait:OK a waiter whose mapping goes waits on, and is woken through a
 	unmap(other, PAGE);
 }
 
-TEST("futex_wait:TIMED_OUT futex_wait:BAD_ADDRESS a waiter whose memory ends waits on, till its deadline or its resumption")
+TEST("futex_wait:TIMED_OUT futex_wait:BAD_ADDRESS who waits at memory that ends waits on, to its deadline or resumption")
 {
 	sys_cap_t vmo = new_vmo(PAGE);
 	uint32_t *at = map_words(vmo, 0), *next;
