@@ -43,8 +43,9 @@ noreturn void kernel_main(const struct boot_info *boot)
 	cap_boot();
 	console_boot();
 	system_boot(boot);
-	if (option(boot, "nofast"))
-		fast_ways_off();
+	syscall_boot();
+	if (!option(boot, "nofast"))
+		fast_ways_on();
 #ifdef VELLUM_DEBUG
 	arch_check();
 #endif

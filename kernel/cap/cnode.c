@@ -103,6 +103,7 @@ bool cnode_build_step(struct cnode *c)
 		if (i != 0)
 			list_append(&c->free, free_link(slot));
 	c->built = end;
+	c->direct = c->leaf ? end : 0;
 	return end == c->slots;
 }
 
@@ -271,6 +272,7 @@ static bool clear_last_frame(struct cnode *c)
 	frame_free(virt_to_phys(slot));
 	*cell = NULL;
 	c->built = first;
+	c->direct = c->leaf ? first : 0;
 	return true;
 }
 

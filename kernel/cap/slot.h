@@ -44,6 +44,7 @@ struct cnode {
 	struct object object;
 	u32 slots, frames;              /* frames: all of its own, charged to its account */
 	u32 built;                      /* slots that are laid out so far; == slots when finished */
+	u32 direct;                     /* those of them that one step from `leaf` finds: all, or with two levels none */
 	u8 levels;                      /* index frames on the way to a slot frame: 0 to 2 */
 	void *root;                     /* the topmost frame: of slots, of their addresses, or of addresses of such frames */
 	struct slot **leaf;             /* with up to one level: where the addresses of frames of slots stand; NULL with two */
@@ -68,11 +69,9 @@ struct slot *cnode_deep(const struct cnode *c, u32 index);      /* for a CNode o
 /* NULL: past the end or not laid out. */
 static inline struct slot *cnode_slot(const struct cnode *c, u32 index)
 {
-	if (unlikely(index >= c->built))
-		return NULL;
-	if (unlikely(!c->leaf))
-		return cnode_deep(c, index);
-	return c->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
+	if (likely(index < c->direct))
+		return c->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
+	return index < c->built ? cnode_deep(c, index) : NULL;
 }
 
 /* The slot that this name names: NULL when there is none (BAD_CAP). */

@@ -89,7 +89,23 @@ __attribute__((noinline)) static sys_status_t look_up(struct call *c, const stru
 	return SYS_OK;
 }
 
-/* The same for what nearly every call is: plain arguments, found and allowed. False: look_up() says what it is. */
+/* A capability argument without options, where it is found and allowed; else NULL: look_up() says what it is. */
+static inline struct slot *find_plain(const struct cnode *cspace, const struct cap_arg *a, sys_cap_t name)
+{
+	u32 index = (u32)name;
+	struct slot *s;
+
+	if (unlikely(index >= cspace->direct))
+		return NULL;
+	s = cspace->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
+	if (unlikely(s->generation != name >> 32 || !s->object))
+		return NULL;
+	if (unlikely(s->object->flags || !(a->types >> s->object->type & 1) || (a->rights & ~s->rights)))
+		return NULL;
+	return s;
+}
+
+/* The same for all arguments of a call. */
 static inline bool look_up_plain(struct call *c, const struct syscall *sc)
 {
 	const u64 *arg = &c->r->rdi;
@@ -99,8 +115,6 @@ static inline bool look_up_plain(struct call *c, const struct syscall *sc)
 
 	for (unsigned left = sc->caps; left; left--, a++, out++) {
 		sys_cap_t name = arg[a->arg];
-		u32 index = (u32)name;
-		struct slot *s;
 
 		if (unlikely(a->odd)) {
 			if (!a->optional)
@@ -109,14 +123,9 @@ static inline bool look_up_plain(struct call *c, const struct syscall *sc)
 			if (name == SYS_CAP_NULL)
 				continue;
 		}
-		if (unlikely(index >= cspace->built || !cspace->leaf))
+		*out = find_plain(cspace, a, name);
+		if (unlikely(!*out))
 			return false;
-		s = cspace->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
-		if (unlikely(s->generation != name >> 32 || !s->object))
-			return false;
-		if (unlikely(s->object->flags || !(a->types >> s->object->type & 1) || (a->rights & ~s->rights)))
-			return false;
-		*out = s;
 	}
 	return true;
 }
@@ -148,76 +157,101 @@ static int declared(const struct syscall *sc, int status)
 	return status;
 }
 
-static inline int dispatch(struct call *c, u64 number)
-{
-	const struct syscall *sc;
-	int status;
-
-	if (unlikely(number >= SYSCALLS))
-		return no_place(c, number);
-	sc = &syscalls[number];
-	if (unlikely(!sc->handler))
-		return SYS_ERR_BAD_SYSCALL;
-	if (unlikely(!look_up_plain(c, sc))) {
-		status = look_up(c, sc);
-		if (status != SYS_OK)
-			return status;
-	}
-	return declared(sc, sc->handler(c));
-}
-
 /* A refusal; or what is neither a status nor done: the call is made again, or its thread waits. */
-__attribute__((noinline)) static void not_ok(struct thread *t, int status)
+__attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, int status)
 {
 	t->retries++;
 	switch (status) {
 	case VM_AGAIN:
 		if (t->state != SYS_THREAD_EXITED)
 			arch_context_restart_syscall(&t->context);
-		return;
+		break;
 	case SYS_ERR_SHOULD_WAIT:
 		t->page_requests++;
 		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
-		return;
+		break;
 	case CALL_BLOCKED:
-		return;
-	case CALL_DONE:
 		break;
 	default:
 		t->context.regs.rax = (u64)(i64)status;
-	}
-	t->retries = 0;
-	t->progress = 0;
-}
-
-struct arch_context *syscall_ordinary(struct thread *t)
-{
-	struct regs *r = &t->context.regs;
-	struct call c;
-	int status;
-
-	c.t = t;
-	c.r = r;
-	counters.entries++;
-	check_sometimes();
-	status = dispatch(&c, r->rax);
-	if (likely(status == SYS_OK)) {
-		r->rax = SYS_OK;
+		/* fall through */
+	case CALL_DONE:
 		t->retries = 0;
 		t->progress = 0;
-	} else {
-		not_ok(t, status);
 	}
 	return &sched_leave(t)->context;
 }
 
+/* Makes the call, whose capabilities are looked up: the end of every way. */
+static inline struct arch_context *handle(struct call *c, const struct syscall *sc)
+{
+	struct thread *t = c->t;
+	int status;
+
+	check_sometimes();
+	status = declared(sc, sc->handler(c));
+	if (unlikely(status != SYS_OK))
+		return not_ok(t, status);
+	t->context.regs.rax = SYS_OK;
+	t->retries = 0;
+	t->progress = 0;
+	return &sched_leave(t)->context;
+}
+
+struct arch_context *syscall_ordinary(struct thread *t)
+{
+	u64 number = t->context.regs.rax;
+	struct call c;
+	sys_status_t status;
+
+	counters.entries++;
+	c.t = t;
+	c.r = &t->context.regs;
+	if (unlikely(number >= SYSCALLS))
+		return not_ok(t, no_place(&c, number));
+	if (unlikely(!syscalls[number].handler))
+		return not_ok(t, SYS_ERR_BAD_SYSCALL);
+	if (unlikely(!look_up_plain(&c, &syscalls[number]))) {
+		status = look_up(&c, &syscalls[number]);
+		if (status != SYS_OK)
+			return not_ok(t, status);
+	}
+	return handle(&c, &syscalls[number]);
+}
+
+/* The same where one capability, without options, is the first argument, and no other argument is one. */
+static struct arch_context *syscall_on_one(struct thread *t)
+{
+	const struct syscall *sc = &syscalls[t->context.regs.rax];
+	struct slot *s = find_plain(t->cspace, &sc->cap[0], t->context.regs.rdi);
+	struct call c;
+
+	if (unlikely(!s))
+		return syscall_ordinary(t);
+	counters.entries++;
+	c.t = t;
+	c.r = &t->context.regs;
+	c.slot[0] = s;
+	return handle(&c, sc);
+}
+
+call_way *syscall_ways[SYSCALLS];
+
+void syscall_boot(void)
+{
+	for (unsigned number = 0; number < SYSCALLS; number++) {
+		const struct syscall *sc = &syscalls[number];
+
+		syscall_ways[number] = sc->caps == 1 && sc->cap[0].arg == 0 && !sc->cap[0].odd ? syscall_on_one : syscall_ordinary;
+	}
+}
+
 struct arch_context *kernel_syscall(struct arch_context *context)
 {
-	u64 way = context->regs.rax - NR_ipc_call;
+	struct thread *t = thread_of(context);
+	u64 number = context->regs.rax;
 
-	if (way < FAST_WAYS)
-		return fast_ways[way](thread_of(context));
-	return syscall_ordinary(thread_of(context));
+	return likely(number < SYSCALLS) ? syscall_ways[number](t) : syscall_ordinary(t);
 }
 
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */

@@ -17,27 +17,29 @@
 #include "sched/sched.h"
 #include "syscall/fastpath.h"
 
-/* At most four words and no capabilities: words are the header's low half, the number of capabilities lies right above. */
+/* At most four words and no capabilities. Nearly always nothing is accepted, and then the header is the number of words. */
 static inline bool small_message(const struct regs *r)
 {
-	return r->r9 << 16 <= 4ull << 16 && r->r9 >> 48 <= SYS_MSG_CAPS && !(r->r8 & SYS_LABEL_KERNEL);
+	u64 header = r->r9;
+
+	if (unlikely(header > REGISTER_WORDS) && (header << 16 >> 16 > REGISTER_WORDS || header_accept(header) > SYS_MSG_CAPS))
+		return false;
+	return !(r->r8 & SYS_LABEL_KERNEL);
 }
 
-/* As cnode_lookup and the dispatcher's checks; a CNode of two levels is for the ordinary way. */
+/* As cnode_lookup and the dispatcher's checks, for a right at least; a CNode of two levels is for the ordinary way. */
 static inline struct slot *find(const struct thread *t, sys_cap_t name, enum sys_type type, u32 rights)
 {
 	const struct cnode *c = t->cspace;
 	u32 index = (u32)name;
 	struct slot *s;
 
-	if (unlikely(index >= c->built || !c->leaf))
+	if (unlikely(index >= c->direct))
 		return NULL;
 	s = c->leaf[index / SLOTS_PER_FRAME] + index % SLOTS_PER_FRAME;
-	if (unlikely(s->generation != name >> 32 || !s->object))
+	if (unlikely(s->generation != name >> 32 || (s->rights & rights) != rights))
 		return NULL;
-	if (unlikely(s->object->alive_as != type || (s->rights & rights) != rights))
-		return NULL;
-	return s;
+	return likely(s->object->alive_as == type) ? s : NULL;         /* who has a right has an object */
 }
 
 /* So many words and no capabilities came; what the receiver accepts stays as it was. */
@@ -147,17 +149,10 @@ static struct arch_context *fast_reply_recv4(struct thread *t)
 	return fast_reply_recv(t);
 }
 
-call_way *fast_ways[FAST_WAYS] = {
-	[NR_ipc_call - NR_ipc_call] = fast_call,
-	[NR_ipc_recv - NR_ipc_call] = syscall_ordinary,
-	[NR_ipc_reply - NR_ipc_call] = syscall_ordinary,
-	[NR_ipc_reply_recv - NR_ipc_call] = fast_reply_recv,
-	[NR_ipc_call4 - NR_ipc_call] = fast_call4,
-	[NR_ipc_reply_recv4 - NR_ipc_call] = fast_reply_recv4,
-};
-
-void fast_ways_off(void)
+void fast_ways_on(void)
 {
-	for (unsigned i = 0; i < FAST_WAYS; i++)
-		fast_ways[i] = syscall_ordinary;
+	syscall_ways[NR_ipc_call] = fast_call;
+	syscall_ways[NR_ipc_reply_recv] = fast_reply_recv;
+	syscall_ways[NR_ipc_call4] = fast_call4;
+	syscall_ways[NR_ipc_reply_recv4] = fast_reply_recv4;
 }

@@ -34,6 +34,11 @@ static int echo_thread(void *argument)
 
 static void side_echo(void)
 {
+	echo(side_find("ep"), 0);
+}
+
+static void side_keep(void)
+{
 	echo(side_find("ep"), 1);
 }
 
@@ -59,7 +64,9 @@ static void side_pong(void)
 	}
 }
 
-const struct bench_side bench_sides[] = {{"echo", side_echo}, {"echo4", side_echo4}, {"pong", side_pong}, {NULL, NULL}};
+const struct bench_side bench_sides[] = {
+	{"echo", side_echo}, {"keep", side_keep}, {"echo4", side_echo4}, {"pong", side_pong}, {NULL, NULL},
+};
 
 /* ---- operations ---- */
 
@@ -151,6 +158,6 @@ void bench_rows(void)
 	message.words = SYS_MSG_WORDS;
 	bench_other("echo", &(struct operation){.id = "ipc_64w_other", .run = run_call});
 	message.words = 0;
-	bench_other("echo", &(struct operation){.id = "ipc_cap_other", .prepare = put_copy, .run = run_call});
+	bench_other("keep", &(struct operation){.id = "ipc_cap_other", .prepare = put_copy, .run = run_call});
 	bench_notifications();
 }

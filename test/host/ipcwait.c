@@ -220,6 +220,21 @@ START_TEST(kill_before_copy_out)
 }
 END_TEST
 
+/* A receiver without a place in memory has nothing copied out: four words came, and that is what it is told. */
+START_TEST(no_place_for_more)
+{
+	sys_msg_t m = { .label = 1, .words = 20, .word = { 1, 2, 3, 4, 5 } };
+
+	start();
+	actor_memory(s, 1);
+	actor_says(s, &m);
+	ck_assert_int_eq(actor_recv(t, e, NULL, 1000), BLOCKED);
+	ck_assert_int_eq(actor_send(s, e, 0, SYS_TIME_POLL), SYS_OK);
+	ck_assert(!t->t->finish && t->t->context.regs.r9 == REGISTER_WORDS && t->t->context.regs.r15 == 4);
+	check();
+}
+END_TEST
+
 /* ---- suspend ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(suspend_states)
@@ -578,6 +593,7 @@ Suite *test_suite(void)
 	add_test(suite, kill_waiting);
 	add_test(suite, kill_caller_and_server);
 	add_test(suite, kill_before_copy_out);
+	add_test(suite, no_place_for_more);
 	add_test(suite, suspend_states);
 	add_test(suite, suspend_waiting);
 	add_test(suite, suspend_caller);

@@ -15,6 +15,8 @@ void user_boot(u64 frames)
 	host_boot_info(&boot);
 	console_boot();
 	system_boot(&boot);
+	syscall_boot();
+	fast_ways_on();
 	user = NULL;
 }
 

@@ -7,7 +7,7 @@
  * one thread that never waits. */
 #pragma once
 #include "common/kernel.h"
-#include "syscall/call.h"
+#include "syscall/fastpath.h"
 
 extern struct thread *user;
 
