@@ -213,6 +213,8 @@ void slot_clear(struct slot *s)
 	struct object *o = s->object;
 	sys_rights_t rights = s->rights;
 
+	if (unlikely(s->flags & SLOT_WATCHED))
+		watch_slot_gone(s);
 	deriv_remove(&s->open);
 	deriv_remove(&s->close);
 	give_free(s);
@@ -237,6 +239,8 @@ void slot_move(struct slot *src, struct slot *dst, u32 generation)
 	dst->rights = src->rights;
 	dst->badge = src->badge;
 	dst->flags = src->flags;
+	if (unlikely(src->flags & SLOT_WATCHED))
+		watch_slot_moved(src, dst);
 	take_place(&src->open, &dst->open, DERIV_SLOT_OPEN);
 	take_place(&src->close, &dst->close, DERIV_SLOT_CLOSE);
 	give_free(src);

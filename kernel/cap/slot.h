@@ -22,6 +22,7 @@ enum slot_flags {
 	SLOT_FIRST = 1,                 /* the first capability of its object: made with it */
 	SLOT_REVOKING = 2,              /* somebody revokes below it */
 	SLOT_RETIRED = 4,               /* its last generation was used */
+	SLOT_WATCHED = 8,               /* a watch was set through it (mem/watch.h); it may have ended by itself */
 };
 
 struct slot {
@@ -51,6 +52,7 @@ struct cnode {
 	struct list free;               /* by slot.open, see free_link() */
 	struct list threads;            /* whose CSpace it is */
 };
+struct notification;
 extern const struct object_type cnode_type;
 extern struct cnode cnode_none;         /* the CSpace of threads that have none: nothing is in it */
 
@@ -105,6 +107,11 @@ static inline bool slot_derived(const struct slot *s) { return deriv_at(s->close
 sys_status_t cap_delete(struct slot *s);
 sys_status_t cap_revoke(struct slot *s);
 sys_status_t cap_move(struct slot *src, struct cnode *to, sys_cap_t name, struct slot **out);
+
+/* Sets, changes or (bits 0) ends the slot's watch of this event; there may be none to end. INVALID_ARGS (no such event; a threshold, but not LOW;
+ * nobody to tell), WRONG_TYPE (an object without that event), NO_MEMORY, BAD_STATE (the CNode's account). */
+sys_status_t cap_watch(struct slot *s, u64 event, u64 threshold, struct notification *n, u64 bits);
+void cap_watch_check(void);                                     /* walker: all watches */
 
 void cap_boot(void);
 void deriv_check(const struct slot *first);                     /* walker: the Euler list from this slot on is well nested, rights shrink */

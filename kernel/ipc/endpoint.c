@@ -13,6 +13,7 @@ void endpoint_init(struct endpoint *e)
 	pqueue_init(&e->receivers);
 	list_init(&e->fault_threads);
 	list_init(&e->pagers);
+	watch_list_init(&e->watches);
 }
 
 static void drop_sender(struct pqueue_node *n)
@@ -41,6 +42,12 @@ static void leave_fault_endpoint(struct thread *t)
 	t->fault_endpoint = NULL;
 }
 
+/* Nobody can ever receive from it again. */
+static void endpoint_ended(struct object *o)
+{
+	watch_fire(&container_of(o, struct endpoint, object)->watches);
+}
+
 static bool endpoint_reap(struct object *o)
 {
 	struct endpoint *e = (struct endpoint *)o;
@@ -64,7 +71,9 @@ static bool endpoint_reap(struct object *o)
 	return false;
 }
 
-const struct object_type endpoint_type = { .name = "endpoint", .size = sizeof(struct endpoint), .reap = endpoint_reap };
+const struct object_type endpoint_type = {
+	.name = "endpoint", .size = sizeof(struct endpoint), .ended = endpoint_ended, .reap = endpoint_reap,
+};
 
 void ipc_set_fault_endpoint(struct thread *t, struct endpoint *ep, u64 badge)
 {
@@ -97,6 +106,7 @@ static bool pager_ended_step(struct pager *p)
 
 void endpoint_check(const struct endpoint *e)
 {
+	watch_list_check(&e->watches);
 	list_each(link, &e->senders.all) {
 		const struct pqueue_node *n = container_of(link, struct pqueue_node, all);
 		const struct thread *t = container_of(n, struct thread, queue);
@@ -148,6 +158,7 @@ static void left(struct thread *t)
 void notification_init(struct notification *n)
 {
 	pqueue_init(&n->waiters);
+	list_init(&n->watches);
 }
 
 void notification_signal(struct notification *n, u64 bits)
@@ -182,7 +193,7 @@ static bool notification_reap(struct object *o)
 	struct pqueue_node *first = pqueue_first(&n->waiters);
 
 	if (!first)
-		return true;
+		return !watch_end_first_of_ntfn(&n->watches);
 	thread_complete(container_of(first, struct thread, queue), SYS_ERR_PEER_CLOSED);
 	return false;
 }
@@ -215,6 +226,11 @@ static void trapped(struct thread *t, unsigned vector)
 	ipc_fault(t, SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
 }
 
+static void signal_watcher(struct object *ntfn, u64 bits)
+{
+	notification_signal(container_of(ntfn, struct notification, object), bits);
+}
+
 void ipc_boot(void)
 {
 	object_type_set(SYS_TYPE_ENDPOINT, &endpoint_type);
@@ -228,4 +244,5 @@ void ipc_boot(void)
 	futex_boot();
 	vm_hooks.pager_ready = message_pager_ready;
 	vm_hooks.pager_ended = pager_ended_step;
+	watch_hooks.signal = signal_watcher;
 }

@@ -42,6 +42,7 @@ struct endpoint {
 	struct pqueue receivers;        /* threads in WAIT_RECV */
 	struct list fault_threads;      /* whose faults come here */
 	struct list pagers;             /* bound to it */
+	struct watch_list watches;      /* ABANDONED */
 };
 
 struct reply {
@@ -54,6 +55,7 @@ struct notification {
 	struct object object;
 	u64 bits;
 	struct pqueue waiters;          /* threads in WAIT_NOTIFICATION */
+	struct list watches;            /* that signal it */
 };
 
 extern const struct object_type endpoint_type, reply_type, notification_type;

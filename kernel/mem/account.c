@@ -27,11 +27,14 @@ u64 host_fail_charge_at;
 
 struct account *account_root(void) { return &root; }
 
-/* Total, promises, or whether it is parked have changed. */
-static void account_figure(struct account *a)
+void account_figure(struct account *a)
 {
-	a->limit = a->total - a->promised;
-	a->below = a->parked;
+	u64 most = a->total - a->promised, quiet = 0, passed = UINT64_MAX;
+
+	if (a->low.watches.root)
+		low_look(&a->low, account_free(a), &quiet, &passed);
+	a->limit = most - quiet;
+	a->below = passed <= most ? most - passed + 1 : a->parked;
 }
 
 static void account_prepare(struct account *a, struct account *parent, u64 total)
@@ -40,7 +43,9 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	a->total = total;
 	list_init(&a->children);
 	list_init(&a->sibling);
+	list_init(&a->watches);
 	list_init(&a->dying_link);
+	low_init(&a->low);
 	account_figure(a);
 }
 
@@ -49,6 +54,7 @@ void account_init(void)
 	root_frames = frame_count_free() + frame_count_modules();
 	ASSERT(root_frames > arch_cpus() * ACCOUNT_MARGIN);
 	list_init(&account_reapable);
+	watch_init();
 	object_type_set(SYS_TYPE_UNTYPED, &account_type);
 	root = (struct account){ 0 };
 	object_init_static(&root.object, SYS_TYPE_UNTYPED);
@@ -76,17 +82,20 @@ static inline sys_status_t account_need(struct account *a, u64 n)
 
 sys_status_t account_charge_look(struct account *a, u64 n)
 {
-	sys_status_t status = account_need_slow(a, n);
+	sys_status_t status = a->closed || n > account_free(a) ? account_need_slow(a, n) : SYS_OK;
 
 	if (status == SYS_OK) {
 		a->used += n;
 		a->peak = MAX(a->peak, a->used);
+		account_figure(a);
 	}
 	return status;
 }
 
 void account_uncharge_look(struct account *a)
 {
+	if (a->low.watches.root)
+		account_figure(a);
 	if (a->parked && !a->used && !a->promised && !list_on(&a->dying_link))
 		list_push(&account_reapable, &a->dying_link);
 }
@@ -167,11 +176,13 @@ void account_settle_step(struct account *a)
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
-/* Ends one object, children first, or looks for one at least. False: none lives. */
+/* Ends one object, children first, or looks for one at least; or a watch that it still pays for. False: none lives. */
 static bool account_end_one(struct account *a)
 {
 	struct account *child = list_first(&a->children, struct account, sibling);
 
+	if (watch_end_first_of_account(&a->watches))
+		return true;
 	if (!a->objects)
 		return false;
 	struct object *o = child && !object_dying(&child->object) ? &child->object : slab_first_object(a);
@@ -199,7 +210,7 @@ static bool account_reap(struct object *o)
 {
 	struct account *a = container_of(o, struct account, object);
 
-	if (object_hand_up(a) || account_end_one(a))
+	if (object_hand_up(a) || account_end_one(a) || watch_end_lowest(&a->low))
 		return false;
 	if (a->used || a->promised) {
 		object_ref(o);                  /* until account_settle_step */
@@ -216,6 +227,23 @@ const struct object_type account_type = {
 };
 
 /* ---- walkers ----------------------------------------------------------------------------------------------------- */
+/* Charges and discharges that pass no watched threshold need no look; all others do. */
+static void account_check_limits(const struct account *a)
+{
+	u64 free = account_free(a), quiet = 0, passed = UINT64_MAX, most = a->total - a->promised;
+
+	for (struct avl_node *n = avl_first(&a->low.watches); n; n = avl_next(n)) {
+		u64 threshold = container_of(n, struct watch, by_threshold)->threshold;
+		if (threshold <= free)
+			quiet = MAX(quiet, threshold);
+		else
+			passed = MIN(passed, threshold);
+	}
+	ASSERT(a->used <= a->limit && a->limit == most - quiet);
+	ASSERT(passed <= most ? a->used >= a->below && a->below == most - passed + 1 : a->below == a->parked);
+	low_check(&a->low, free);
+}
+
 void account_check(const struct account *a)
 {
 	u64 promised = 0;
@@ -230,7 +258,7 @@ void account_check(const struct account *a)
 	}
 	ASSERT(promised == a->promised && a->peak >= a->used);
 	ASSERT(a->used <= a->total && a->promised <= a->total - a->used);
-	ASSERT(a->limit == a->total - a->promised && a->used <= a->limit && a->below == a->parked);
+	account_check_limits(a);
 	if (object_dying(&a->object))
 		ASSERT(a->closed && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
 	else

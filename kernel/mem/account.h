@@ -7,6 +7,7 @@
 #pragma once
 #include "lib/assert.h"
 #include "mem/object.h"
+#include "mem/watch.h"
 
 #define SLAB_CLASSES 9u
 
@@ -20,8 +21,10 @@ struct account {
 	u64 objects;                    /* objects in its slabs that live (children among them) */
 	u32 sweep;                      /* the slab that slab_first_object looks at next */
 	struct object *dying;           /* objects being destroyed, a stack (object.c) */
+	struct list watches;            /* that it pays for: those whose slots have moved elsewhere end with it */
+	struct watch_low low;           /* that look at it */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */
-	u64 limit, below;               /* what the quick ways below compare `used` with; account_figure() sets them when anything else changes */
+	u64 limit, below;               /* `used` may rise to limit, and fall to below, without anything having to be looked at: account_figure() */
 	bool closed;                    /* being swept: allocation gives BAD_STATE. Set and cleared by revoke; stays set when the account ends */
 	bool parked;                    /* ended, but something of it is still charged: see account.c */
 };
@@ -51,6 +54,8 @@ static inline u64 account_free(const struct account *a) { return a->total - a->u
 /* One bounded step of ending every object of the account that still lives (its capabilities are gone already), children accounts first, and of
  * destroying them: true when none is left. The account is closed meanwhile. */
 bool account_sweep_step(struct account *a);
+/* Anything but `used` has changed, or that has passed one of the limits: sets them anew, and fires watches. O(log of their number). */
+void account_figure(struct account *a);
 void account_check(const struct account *a);    /* walker: sums, slabs, children */
 /* Calls visit for each object that lives, account by account. For walkers: it takes as long as there are objects. */
 void account_each_object(void (*visit)(struct object *));
@@ -71,8 +76,8 @@ static inline bool account_fail_here(void) { return false; }
 #endif
 
 /* ---- charging, where nothing has to be looked at --------------------------------------------------------------------------------- */
-sys_status_t account_charge_look(struct account *a, u64 n);     /* account.c: it is closed, or short */
-void account_uncharge_look(struct account *a);                  /* account.c: a parked account may have become empty */
+sys_status_t account_charge_look(struct account *a, u64 n);     /* account.c: it is closed, or short, or watched */
+void account_uncharge_look(struct account *a);                  /* account.c: it is parked and may have become empty, or it is watched */
 
 static inline sys_status_t account_charge(struct account *a, u64 n)
 {

@@ -185,10 +185,10 @@ bool object_hand_up(struct account *a)
 bool object_reap(struct account *account)
 {
 	do {
-		if (!object_reap_step(account))
+		if (!watch_tell_step() && !object_reap_step(account))
 			return true;
 	} while (!arch_preempt_poll());
-	return !pick(account);
+	return !pick(account) && !watch_pending();
 }
 
 /* ---- the derivation list ----------------------------------------------------------------------------------------- */

@@ -72,7 +72,7 @@ static inline bool object_dying(const struct object *o) { return o->flags & OBJE
 bool object_reap_step(struct account *account);
 /* For an account's own reap: hands its topmost dying object up to the list that is worked on. False: it has none. */
 bool object_hand_up(struct account *account);
-/* Steps until there is nothing left or an interrupt is pending (at least one step). True: nothing left. */
+/* Steps until there is nothing left or an interrupt is pending (at least one step); tells watches too (watch.h). True: nothing left. */
 bool object_reap(struct account *account);
 
 /* The derivation list (docs/architecture.md): every capability has an opening and a closing entry in one doubly linked Euler list, things that

@@ -8,8 +8,11 @@
 void (*sched_console_hook)(void);
 static bool several;                    /* CPUs */
 
+static void fired(void);
+
 void sched_init(void)
 {
+	watch_hooks.fired = fired;
 	several = arch_cpus() > 1;
 	for (unsigned n = 0; n < arch_cpus(); n++) {
 		struct cpu *c = cpu_at(n);
@@ -259,6 +262,10 @@ static void run_timers(i64 now)
 	}
 }
 
+/* So many watches are told in one entry; the rest after so many nanoseconds, or by whoever has the time. */
+#define TELLS      32u
+#define TELL_AGAIN 50000ll
+
 /* Sets this CPU's timer for the next deadline or, while a thread runs, the next tick. */
 static void set_timer(i64 now)
 {
@@ -267,7 +274,7 @@ static void set_timer(i64 now)
 	i64 when = first ? timer_at(first)->when : INT64_MAX;
 
 	if (c->current || runqueue_first(c))
-		when = MIN(when, now + QUANTUM);
+		when = MIN(when, now + (c->tell ? TELL_AGAIN : QUANTUM));
 	c->timer_at = when;
 	arch_timer_set(when);
 }
@@ -311,6 +318,7 @@ static void tick(void)
 		rotate(my_cpu->current);
 	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
 		;
+	my_cpu->resched |= my_cpu->tell;
 	set_timer(now);
 }
 
@@ -327,10 +335,25 @@ static void interrupts(unsigned pending)
 /* Nobody wants the CPU: take memory apart, else sleep. */
 static void idle(void)
 {
-	if (object_reap_step(NULL))
+	if (my_cpu->tell || object_reap_step(NULL))
 		return arch_idle_step();
 	set_timer(arch_now());
 	arch_idle();
+}
+
+static void fired(void)
+{
+	my_cpu->tell = true;
+	my_cpu->resched = true;
+}
+
+static void tell_watches(void)
+{
+	for (unsigned n = 0; n < TELLS && watch_tell_step(); n++)
+		;
+	my_cpu->tell = watch_pending();
+	if (my_cpu->tell)
+		set_timer(arch_now());
 }
 
 /* The best of those that are ready gets the CPU, unless it has it. */
@@ -339,6 +362,8 @@ static void pick(void)
 	struct thread *t = my_cpu->current, *best;
 	u32 now;
 
+	if (unlikely(my_cpu->tell))
+		tell_watches();
 	my_cpu->resched = false;
 	if (unlikely(several))
 		pull(level(my_cpu->self));

@@ -19,6 +19,7 @@
 struct cpu {
 	struct thread *current;         /* NULL: idle */
 	bool resched;                   /* look for a better thread before leaving */
+	bool tell;                      /* there are watches to tell (mem/watch.h) */
 	u32 since;                      /* low half of the cycles up to which current's time is accounted; every tick does, so it never wraps */
 	i64 timer_at;                   /* what the machine's timer is set to */
 	struct thread *next;            /* ready, and before all on the lists: most that become ready run next, and pass by the lists */

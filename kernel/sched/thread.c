@@ -33,6 +33,7 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	t->cpu = my_cpu->self;
 	t->affinity = my_cpu->current ? my_cpu->current->affinity : sched_cpus();
 	t->pinned = t->affinity != sched_cpus();
+	watch_list_init(&t->watches);
 	arch_context_init(&t->context, s->root);
 	t->space = s;
 	s->ended = space_ended;
@@ -74,6 +75,7 @@ void thread_exit(struct thread *t, i64 code)
 	t->exit_code = code;
 	t->finish = false;
 	sched_stop(t);
+	watch_fire(&t->watches);
 	thread_hooks.gone(t);
 	arch_context_drop(&t->context);
 	leave_space(t);
@@ -293,6 +295,7 @@ void thread_check(const struct thread *t)
 	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t)));
 	ASSERT(t->affinity && t->pinned == (t->affinity != sched_cpus()));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));
+	watch_list_check(&t->watches);
 	if (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t))
 		ASSERT(sched_queued(t));
 }

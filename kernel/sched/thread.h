@@ -12,6 +12,7 @@
 #pragma once
 #include "arch/arch.h"
 #include "lib/pqueue.h"
+#include "mem/watch.h"
 #include "vm/vmar.h"
 
 struct cnode;
@@ -87,6 +88,8 @@ struct thread {
 	i64 fault_code;                 /* what it ends with if nobody takes that message */
 	u64 word[MESSAGE_EXTRA];        /* words 4 .. */
 	sys_cap_t cap[SYS_MSG_CAPS];
+
+	struct watch_list watches;      /* EXITED */
 };
 #define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)       /* also of stands_as */
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");

@@ -107,6 +107,11 @@ int call_cap_info(struct call *c)
 	return SYS_OK;
 }
 
+int call_cap_watch(struct call *c)
+{
+	return cap_watch(c->slot[0], c->r->rsi, c->r->rdx, call_object(c, 1), c->r->r8);
+}
+
 int call_cnode_create(struct call *c)
 {
 	struct slot *s = c->t->progress ? cnode_lookup(c->t->cspace, c->t->progress) : NULL;

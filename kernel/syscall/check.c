@@ -31,6 +31,7 @@ void check_all(void)
 	sched_check();
 	futex_check();
 	account_each_object(check_object);
+	cap_watch_check();
 }
 
 #ifdef VELLUM_DEBUG

@@ -46,6 +46,7 @@ static sys_status_t add_source(struct vmo *v, struct pager *p, u64 key)
 	s->pager = p;
 	s->key = key;
 	s->limit = v->size >> PAGE_SHIFT;
+	watch_list_init(&s->watches);
 	list_append(&p->roots, &s->link);
 	v->source = s;
 	return SYS_OK;
@@ -268,6 +269,7 @@ static bool pager_reap(struct object *o)
 		if (source_end_step(s, SYS_ERR_BAD_STATE)) {
 			list_remove(&s->link);
 			s->pager = NULL;
+			watch_fire(&s->watches);
 		}
 		return false;
 	}

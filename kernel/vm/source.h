@@ -49,6 +49,7 @@ struct source {                         /* a part of a root: PART in the slab of
 	u64 request_count;
 	struct request_record record[SOURCE_RECORDS];
 	bool recorded;                  /* one of them was used before */
+	struct watch_list watches;      /* DETACHED */
 };
 
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out);

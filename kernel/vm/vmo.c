@@ -41,6 +41,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->children);
 	list_init(&v->sibling);
 	list_init(&v->writable);
+	watch_list_init(&v->watches);
 	*out = v;
 	return SYS_OK;
 }
@@ -349,13 +350,14 @@ static void vmo_ended(struct object *o)
 	if (!v->parent)
 		return;
 	list_remove(&v->sibling);
-	v->parent->child_count--;
+	if (--v->parent->child_count == 0)
+		watch_fire(&v->parent->watches);
 	v->parent = NULL;
 }
 
 static bool end_source(struct vmo *v)
 {
-	if (source_end_step(v->source, SYS_ERR_BAD_STATE))
+	if (!watch_end_one(&v->source->watches) && source_end_step(v->source, SYS_ERR_BAD_STATE))
 		source_free(v->source);
 	return false;
 }
@@ -370,6 +372,8 @@ static bool vmo_reap(struct object *o)
 		v->child_count--;
 		return false;
 	}
+	if (watch_end_one(&v->watches))
+		return false;
 	if (v->source)
 		return end_source(v);
 	return mapping_end_step(v) && tree_drop_step(&v->tree);
@@ -399,6 +403,7 @@ void vmo_check(struct vmo *v)
 	}
 	ASSERT(children == v->child_count);
 	ASSERT((v->parent != NULL) == list_on(&v->sibling));
+	watch_list_check(&v->watches);
 	if (v->source)
 		source_check(v->source);
 	mapping_check(v);

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "vm/tree.h"
+#include "mem/watch.h"
 #include "vm/wait.h"
 
 #define VMO_MAX_SIZE (UINT64_MAX - 64 * PAGE_SIZE_ + 1)         /* 2^64 - 64 pages' bytes */
@@ -44,6 +45,7 @@ struct vmo {
 	                                 * it, and it goes before the VMO grows or is copied */
 	struct tree_survey survey;      /* how far vmo_info() is with measuring the content, if it has begun */
 	bool surveying;
+	struct watch_list watches;      /* ZERO_CHILDREN */
 };
 
 extern const struct object_type vmo_type;

@@ -95,6 +95,13 @@ static void untyped_grow(void)
 {
 	try(NR_untyped_resize, payer_cap, makes(NR_untyped_create, payer_cap, 10 * PAGE_SIZE_), 20 * PAGE_SIZE_);
 }
+/* The account of the slot's CNode pays. */
+static void watch(void)
+{
+	sys_cap_t n = makes(NR_notification_create, payer_cap), ep = makes(NR_endpoint_create, payer_cap);
+
+	try(NR_cap_watch, ep, SYS_EVENT_ABANDONED, 0, n, 1);
+}
 static void endpoint(void) { try(NR_endpoint_create, payer_cap); }
 static void notification(void) { try(NR_notification_create, payer_cap); }
 static void reply(void) { try(NR_reply_create, payer_cap); }
@@ -233,6 +240,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_cnode_create, 2, cnode_large, 0 },
 	{ NR_untyped_create, 2, untyped, 0 },
 	{ NR_untyped_resize, 1, untyped_grow, 0 },
+	{ NR_cap_watch, 1, watch, 0 },
 	{ NR_endpoint_create, 1, endpoint, 0 },
 	{ NR_notification_create, 1, notification, 0 },
 	{ NR_reply_create, 1, reply, 0 },
