@@ -187,6 +187,86 @@ TEST("sys_spawn: a child's fault is a message to its fault endpoint; sys_process
 	check_account(&before, ut, __LINE__);
 }
 
+/* ---- waiting ---- */
+
+enum { WAITED = 2, WAITERS = 5 };
+struct waits { const sys_process_t *process; sys_time_t deadline; volatile int64_t code; };
+
+static int64_t waits_for(void *arg)
+{
+	struct waits *waits = arg;
+	int64_t code = -1;
+	sys_status_t status = sys_process_wait(waits->process, &code, waits->deadline);
+
+	waits->code = code;
+	return status;
+}
+
+TEST("sys_process_wait: several threads wait for several programs, asleep")
+{
+	static const char *const argv[] = {"child", "talk"};
+	sys_cap_t ep = new_endpoint(), reply[WAITED], helper[WAITERS], ntfn = new_notification();
+	sys_startup_item_t item = {"talk", ep, 0};
+	struct waits waits[WAITERS];
+	sys_process_t process[WAITED];
+	sys_msg_t msg;
+	uint64_t bits;
+
+	for (int i = 0; i < WAITED; i++) {      /* each is started, and waits for its answer */
+		reply[i] = new_reply();
+		spawn(&process[i], 2, argv, &item, SYS_CAP_NULL);
+		msg = (sys_msg_t){0};
+		OKAY(sys_ipc_recv(ep, reply[i], &msg, NULL, after(LIMIT)));
+	}
+	OKAY(sys_cap_watch(process[0].thread, SYS_EVENT_EXITED, 0, ntfn, 4));   /* and the test's own watch stays */
+	for (int i = 0; i < WAITERS; i++) {
+		sys_time_t deadline = i == WAITERS - 1 ? after(20 * MILLISECOND) : SYS_TIME_INFINITE;
+		waits[i] = (struct waits){&process[i % WAITED], deadline, -1};
+		helper[i] = helper_start(waits_for, &waits[i]);
+		until_waiting(helper[i]);
+	}
+	EQ((sys_status_t)until_exited(helper[WAITERS - 1]), SYS_ERR_TIMED_OUT);
+	sleep_for(50 * MILLISECOND);
+	for (int i = 0; i < WAITED; i++) {
+		msg = (sys_msg_t){.words = 1, .word = {70 + (uint64_t)i}};
+		OKAY(sys_ipc_reply(reply[i], &msg));
+		for (int j = i; j < WAITERS - 1; j += WAITED) {
+			EQ((sys_status_t)until_exited(helper[j]), SYS_OK);
+			EQ(waits[j].code, 70 + i);
+			CHECK(thread_info(helper[j]).switches < 10);
+		}
+	}
+	OKAY(sys_notification_wait(ntfn, &bits, SYS_TIME_POLL));
+	EQ(bits, 4);
+	for (int i = 0; i < WAITED; i++)
+		OKAY(sys_process_end(&process[i]));
+}
+
+TEST("sys_process_wait: of a program that is ended meanwhile, and without a slot to watch through")
+{
+	static const char *const argv[] = {"child", "spin"};
+	sys_process_t process;
+	sys_status_t status;
+	struct waits waits = {&process, SYS_TIME_INFINITE, -1};
+
+	spawn(&process, 2, argv, NULL, SYS_CAP_NULL);
+	sys_cap_t helper = helper_start(waits_for, &waits);
+	until_waiting(helper);
+	sys_process_t ended = process;
+	OKAY(sys_process_end(&ended));
+	status = (sys_status_t)until_exited(helper);
+	CHECK(status == SYS_ERR_BAD_CAP || (status == SYS_OK && waits.code == SYS_ERR_CANCELED));
+	spawn(&process, 2, argv, NULL, SYS_CAP_NULL);
+	fill_slots();
+	waits.deadline = after(20 * MILLISECOND);
+	EQ((sys_status_t)waits_for(&waits), SYS_ERR_TIMED_OUT);
+	OKAY(sys_thread_kill(process.thread, 9));
+	waits.deadline = after(LIMIT);
+	EQ((sys_status_t)waits_for(&waits), SYS_OK);
+	EQ(waits.code, 9);
+	OKAY(sys_process_end(&process));
+}
+
 TEST("sys_process_end: of a process that runs, at any moment of its start")
 {
 	static const char *const argv[] = {"child", "spin"};

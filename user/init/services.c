@@ -14,6 +14,7 @@
 #define SHELL_MIN (16ull << 20)         /* the pager leaves this much to the shell and its programs */
 #define PAGER_OVERHEAD (8ull << 20)
 enum { ANSWER_TRIES = 100, LOOK_NS = 100000000 };
+enum { SHELL_ENDED = 1, PAGER_ENDED = 2 };
 
 static sys_process_t pager, shell;
 static sys_cap_t files;                 /* the endpoint, to send to */
@@ -157,13 +158,25 @@ static void look_at_pager(void)
 		complain("the pager cannot be taken away");
 }
 
+/* Until the shell ends; if the pager does before, it is taken away. */
 static int64_t shell_status(void)
 {
 	int64_t code = 0;
-	sys_status_t status;
+	uint64_t bits;
+	sys_cap_t ntfn;
+	sys_status_t status = sys_notification_create(SYS_CAP_UNTYPED, &ntfn);
 
-	while ((status = sys_process_wait(&shell, &code, sys_clock_get() + LOOK_NS)) == SYS_ERR_TIMED_OUT)
-		look_at_pager();
+	if (status == SYS_OK)
+		status = sys_cap_watch(shell.thread, SYS_EVENT_EXITED, 0, ntfn, SHELL_ENDED);
+	if (status == SYS_OK)
+		status = sys_cap_watch(pager.thread, SYS_EVENT_EXITED, 0, ntfn, PAGER_ENDED);
+	for (bits = 0; status == SYS_OK && !(bits & SHELL_ENDED);) {
+		status = sys_notification_wait(ntfn, &bits, SYS_TIME_INFINITE);
+		if (status == SYS_OK && (bits & PAGER_ENDED))
+			look_at_pager();
+	}
+	if (status == SYS_OK)
+		status = sys_process_wait(&shell, &code, SYS_TIME_POLL);
 	if (status != SYS_OK || code < 0)
 		complain("the shell has ended: %s", sys_status_string(status != SYS_OK ? status : (sys_status_t)code));
 	return status == SYS_OK ? code : VERDICT_FAILED;
