@@ -213,7 +213,7 @@ static void gone(struct thread *t)
 
 static void page_failed(struct thread *t, sys_status_t status)
 {
-	u64 word[4] = { t->page.va, t->page.access, t->context.regs.rip, (u64)(i64)status };
+	u64 word[4] = { t->fault_word[0], t->fault_word[1], t->context.regs.rip, (u64)(i64)status };
 
 	ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
 }

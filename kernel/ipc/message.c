@@ -19,10 +19,7 @@ struct ipc_hooks ipc_hooks;
 /* What a vm call said, in terms of a syscall: waiting for a page is a wait of this thread. */
 static int wait_for_page(struct thread *t, sys_status_t status)
 {
-	if (status != SYS_ERR_SHOULD_WAIT)
-		return status;
-	t->page_requests++;
-	return thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+	return status == SYS_ERR_SHOULD_WAIT ? thread_wait_page(t, true) : status;
 }
 
 static sys_status_t copy_part(struct thread *t, void *to, vaddr_t from, u64 len)
@@ -350,13 +347,10 @@ bool message_finish(struct thread *t)
 		t->retries++;
 		return false;
 	}
-	if (status == SYS_ERR_SHOULD_WAIT) {
-		t->page_requests++;
-		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+	if (wait_for_page(t, status) == CALL_BLOCKED)
 		return false;
-	}
 	t->finish = false;
-	t->retries = 0;
+	thread_anew(t);
 	if (status != SYS_OK)
 		t->context.regs.rax = (u64)(i64)status;
 	return true;

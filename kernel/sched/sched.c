@@ -258,7 +258,7 @@ static void run_timers(i64 now)
 
 		if (!first || timer_at(first)->when > now)
 			return;
-		thread_complete(container_of(timer_at(first), struct thread, timer), SYS_ERR_TIMED_OUT);
+		thread_timed_out(container_of(timer_at(first), struct thread, timer));
 	}
 }
 

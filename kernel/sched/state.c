@@ -58,7 +58,7 @@ sys_status_t thread_write_state(struct thread *t, unsigned kind, const void *fro
 	if (!arch_state_write(&t->context, kind, from))
 		return SYS_ERR_INVALID_ARGS;
 	if (!same_call(&before, &t->context.regs)) {    /* how far the old one was means nothing to another */
-		t->retries = 0;
+		thread_anew(t);
 		t->progress = 0;
 	}
 	return SYS_OK;

@@ -30,6 +30,8 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	list_init(&t->in_fault_endpoint);
 	pqueue_node_init(&t->queue);
 	page_wait_init(&t->page);
+	t->page.priority = priority;
+	t->page_timeout = SYS_TIME_INFINITE;
 	t->cpu = my_cpu->self;
 	t->affinity = my_cpu->current ? my_cpu->current->affinity : sched_cpus();
 	t->pinned = t->affinity != sched_cpus();
@@ -154,7 +156,7 @@ void thread_complete(struct thread *t, sys_status_t status)
 	thread_stop_waiting(t);
 	t->context.regs.rip += 2;
 	t->context.regs.rax = (u64)(i64)status;
-	t->retries = 0;
+	thread_anew(t);
 	t->progress = 0;
 	make_ready(t);
 }
@@ -168,6 +170,7 @@ sys_status_t thread_suspend(struct thread *t)
 	if (t->state == SYS_THREAD_READY && sched_queued(t))
 		sched_dequeue(t);
 	t->suspended = true;
+	t->in_vain = 0;                 /* while it is stopped it waits for nothing */
 	if (t->state == SYS_THREAD_WAITING && t->wait != WAIT_REPLY && t->wait != WAIT_FAULT)
 		thread_wake(t);
 	sched_stop(t);
@@ -250,27 +253,88 @@ void thread_info(const struct thread *t, sys_thread_info_t *out)
 	};
 }
 
-/* ---- vm's side of a wait --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting for pages ------------------------------------------------------------------------------------------------------------ */
 
-/* A page wait ended. What failed ends the call or becomes a fault; else the thread makes its access or call again. */
+static i64 page_deadline(const struct thread *t)
+{
+	i64 now;
+
+	if (likely(t->page_timeout == SYS_TIME_INFINITE))
+		return SYS_TIME_INFINITE;
+	now = arch_now();
+	return t->page_timeout > SYS_TIME_INFINITE - now ? SYS_TIME_INFINITE : now + t->page_timeout;
+}
+
+sys_status_t thread_wait_page(struct thread *t, bool in_call)
+{
+	if (unlikely(t->page.state == PAGE_WAIT_IDLE))
+		return SYS_ERR_SHOULD_WAIT;
+	t->page_requests++;
+	if (likely(!t->in_vain))
+		t->page_until = page_deadline(t);
+	return thread_block(t, WAIT_PAGE, NULL, t->page_until, in_call);
+}
+
+/* The page will not come: that ends the call, or the copy that its message lacked, or becomes a fault. */
+static void page_over(struct thread *t, sys_status_t status)
+{
+	if (!t->in_call) {
+		thread_stop_waiting(t);
+		thread_anew(t);
+		return thread_hooks.page_failed(t, status);
+	}
+	if (!t->finish)
+		return thread_complete(t, status);
+	t->finish = false;
+	t->context.regs.rax = (u64)(i64)status;
+	thread_anew(t);
+	thread_wake(t);
+}
+
+/* vm's side: a wait ended. What failed is over; else the thread makes its access or call again. */
 static void page_wake(struct page_wait *w)
 {
 	struct thread *t = container_of(w, struct thread, page);
 
 	if (t->state != SYS_THREAD_WAITING || t->wait != WAIT_PAGE)
 		return;
+	t->in_vain = !w->came;
 	if (w->status == SYS_OK)
 		return thread_wake(t);
-	if (!t->in_call) {
-		thread_stop_waiting(t);
-		return thread_hooks.page_failed(t, w->status);
-	}
-	if (!t->finish)
-		return thread_complete(t, w->space ? SYS_ERR_BAD_ADDRESS : w->status);
-	t->finish = false;              /* its call was over but for the copy */
-	t->context.regs.rax = (u64)SYS_ERR_BAD_ADDRESS;
-	t->retries = 0;
-	thread_wake(t);
+	page_over(t, t->in_call && w->space ? SYS_ERR_BAD_ADDRESS : w->status);
+}
+
+void thread_timed_out(struct thread *t)
+{
+	if (t->wait == WAIT_PAGE)
+		page_over(t, SYS_ERR_TIMED_OUT);
+	else
+		thread_complete(t, SYS_ERR_TIMED_OUT);
+}
+
+static void bound_wait(struct thread *t)
+{
+	if (t->timed)
+		timer_disarm(&t->timer);
+	t->page_until = page_deadline(t);
+	t->timed = t->page_until != SYS_TIME_INFINITE;
+	if (t->timed)
+		timer_arm(&t->timer, t->page_until);
+}
+
+sys_status_t thread_set_page_timeout(struct thread *t, i64 ns)
+{
+	if (t->state == SYS_THREAD_EXITED)
+		return SYS_ERR_BAD_STATE;
+	t->page_timeout = ns;
+	t->page.poll = ns == 0;
+	if (t->wait != WAIT_PAGE)
+		return SYS_OK;
+	if (ns == 0)
+		page_over(t, SYS_ERR_SHOULD_WAIT);
+	else
+		bound_wait(t);
+	return SYS_OK;
 }
 
 void thread_boot(void)
@@ -292,6 +356,8 @@ void thread_check(const struct thread *t)
 	ASSERT(!t->waits_on || pqueue_on(&t->queue));
 	ASSERT(waiting || !t->timed);
 	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
+	ASSERT((t->wait == WAIT_PAGE) == (t->page.state != PAGE_WAIT_IDLE));
+	ASSERT(t->page.poll == (t->page_timeout == 0));
 	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t)));
 	ASSERT(t->affinity && t->pinned == (t->affinity != sched_cpus()));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));

@@ -77,13 +77,16 @@ struct thread {
 	struct timer timer;
 	struct { struct avl_node node; sys_koid_t object; u64 offset; } futex;  /* while it waits at one (futex.c) */
 	struct page_wait page;
-	unsigned retries;               /* how often the same fault or call was made again */
+	i64 page_timeout;               /* nanoseconds that it waits for a page at most; 0 goes with page.poll */
+	i64 page_until;                 /* when the wait for a page under way ends, or would have ended */
+	u32 retries;                    /* how often the same fault or call was made again */
+	u32 in_vain;                    /* its last wait for a page ended without the page: the next goes on until page_until */
 	u64 progress;                   /* of a call that goes in steps and has nowhere else to note it; 0 when none is under way */
 
 	/* messages */
 	u64 badge;                      /* of the capability it sends through */
 	struct reply *reply;            /* caller: the reply object that holds it; receiver: the one it offers (weak, reply.h) */
-	u64 fault_label, fault_word[4]; /* a fault message's */
+	u64 fault_label, fault_word[4]; /* a fault message's; of an access that waits for a page: what it would say */
 	u32 fault_words;
 	i64 fault_code;                 /* what it ends with if nobody takes that message */
 	u64 word[MESSAGE_EXTRA];        /* words 4 .. */
@@ -111,6 +114,8 @@ void thread_set_priority(struct thread *t, u8 priority);
 sys_status_t thread_set_affinity(struct thread *t, u64 cpus);
 void thread_set_tls(struct thread *t, u64 fs_base);     /* at most PT_USER_TOP */
 void thread_info(const struct thread *t, sys_thread_info_t *out);
+/* How long t waits for a page: INFINITE, or 0: not at all. The wait under way, if there is one, is bounded from now on. BAD_STATE: exited. */
+sys_status_t thread_set_page_timeout(struct thread *t, i64 ns);
 /* Registers as data (state.c): of a thread that is suspended, waits for its fault's reply, or was not started; else BAD_STATE. `kind` exists; as many bytes as
  * arch_state_size() says. GENERAL of a thread whose call is over but for its result, or is answered by a reply, cannot be written: BAD_STATE. INVALID_ARGS: values that
  * the CPU would not take. `readable` and `writable` are the checks alone: SYS_OK or BAD_STATE. */
@@ -125,6 +130,17 @@ extern u64 thread_arrivals;             /* counts waits */
 /* The running thread t waits from now on, for `kind`, on `queue` (NULL: on none), until `deadline`. In a call: the call will be made again when
  * t is woken without a completion. Returns CALL_BLOCKED. */
 sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *queue, i64 deadline, bool in_call);
+/* The running thread t waits for the page that vm said SHOULD_WAIT of, in a call or (its fault_word says which) an access, no longer than its page timeout allows:
+ * each page's wait anew, one that was interrupted before the page came goes on. Returns CALL_BLOCKED; or SHOULD_WAIT, which is the outcome then: it does not wait for pages. */
+sys_status_t thread_wait_page(struct thread *t, bool in_call);
+/* Its deadline has passed: TIMED_OUT ends its call, or becomes a fault. */
+void thread_timed_out(struct thread *t);
+/* Another call or access, or progress in the same. */
+static inline void thread_anew(struct thread *t)
+{
+	t->retries = 0;
+	t->in_vain = 0;
+}
 /* Takes a waiting thread off whatever it waits on; it is runnable and makes its call or access again (unless suspended: later). */
 void thread_wake(struct thread *t);
 /* Takes it off and ends its call with this status; results were put in its registers by the caller. */
@@ -136,7 +152,7 @@ void thread_stop_waiting(struct thread *t);
 struct thread_hooks {
 	void (*gone)(struct thread *t);                 /* it exits: sever fault endpoint and CSpace */
 	void (*left)(struct thread *t);                 /* it stops waiting while t->reply is set: sever that */
-	void (*page_failed)(struct thread *t, sys_status_t status);     /* the access it waits for a page with failed: deliver a fault */
+	void (*page_failed)(struct thread *t, sys_status_t status);     /* the access that its fault_word says failed: deliver a fault */
 	void (*trapped)(struct thread *t, unsigned vector);             /* it took this exception just before it was stopped: deliver it */
 	bool (*finish)(struct thread *t);               /* do its `finish`; false: it waits */
 	void (*futex_leave)(struct thread *t);          /* off its place among those that wait at futexes; back, behind its equals */

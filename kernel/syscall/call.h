@@ -4,8 +4,8 @@
  * The dispatcher has looked up the capabilities that the table names (vellum/syscalls.def) and checked their types and rights; a handler never sees a wrong one. Every handler has
  * the same shape: check arguments and state, reserve what can fail, COMMIT, return. Before the commit nothing has changed; after it nothing can fail.
  *
- * A handler returns a status; VM_AGAIN (made again at once or after others ran; what is done already is noted in the arguments); SYS_ERR_SHOULD_WAIT with the thread's
- * page wait registered; CALL_BLOCKED (the thread waits); CALL_DONE (its registers say all). Lock: the kernel lock.
+ * A handler returns a status; VM_AGAIN (made again at once or after others ran; what is done already is noted in the arguments); SYS_ERR_SHOULD_WAIT of vm: with the thread's
+ * page wait registered it waits for the page (else, by its page timeout of 0, that is the status); CALL_BLOCKED (the thread waits); CALL_DONE (its registers say all). Lock: the kernel lock.
  */
 #pragma once
 #include "cap/slot.h"

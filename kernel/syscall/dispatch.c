@@ -144,15 +144,16 @@ __attribute__((noinline, cold)) static int no_place(struct call *c, u64 number)
 }
 
 /* A debug kernel stops on a status that the table does not declare. */
-static int declared(const struct syscall *sc, int status)
+static int declared(const struct syscall *sc, const struct thread *t, int status)
 {
 #ifdef VELLUM_DEBUG
+	bool waits = status == SYS_ERR_SHOULD_WAIT && t->page.state != PAGE_WAIT_IDLE;
 	u32 errors = sc->errors | 1u << -SYS_ERR_BAD_CAP | 1u << -SYS_ERR_WRONG_TYPE | 1u << -SYS_ERR_ACCESS_DENIED;
 
-	if (status < 0 && !(status == SYS_ERR_SHOULD_WAIT || errors >> -status & 1 || sc->flags & CALL_LATER))
+	if (status < 0 && !(waits || errors >> -status & 1 || sc->flags & CALL_LATER))
 		panic("%s returned %d, which its table entry does not declare", sc->name, status);
 #else
-	(void)sc;
+	(void)sc, (void)t;
 #endif
 	return status;
 }
@@ -166,17 +167,17 @@ __attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, i
 		if (t->state != SYS_THREAD_EXITED)
 			arch_context_restart_syscall(&t->context);
 		break;
-	case SYS_ERR_SHOULD_WAIT:
-		t->page_requests++;
-		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
-		break;
 	case CALL_BLOCKED:
 		break;
+	case SYS_ERR_SHOULD_WAIT:
+		if (thread_wait_page(t, true) == CALL_BLOCKED)
+			break;
+		/* fall through */
 	default:
 		t->context.regs.rax = (u64)(i64)status;
 		/* fall through */
 	case CALL_DONE:
-		t->retries = 0;
+		thread_anew(t);
 		t->progress = 0;
 	}
 	return &sched_leave(t)->context;
@@ -189,11 +190,11 @@ static inline struct arch_context *handle(struct call *c, const struct syscall *
 	int status;
 
 	check_sometimes();
-	status = declared(sc, sc->handler(c));
+	status = declared(sc, t, sc->handler(c));
 	if (unlikely(status != SYS_OK))
 		return not_ok(t, status);
 	t->context.regs.rax = SYS_OK;
-	t->retries = 0;
+	thread_anew(t);
 	t->progress = 0;
 	return &sched_leave(t)->context;
 }
@@ -256,6 +257,17 @@ struct arch_context *kernel_syscall(struct arch_context *context)
 
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */
 
+/* The access waits for its page, or cannot be: that is a fault. */
+__attribute__((noinline)) static void access_stops(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
+{
+	t->fault_word[0] = address;
+	t->fault_word[1] = access;
+	if (status == SYS_ERR_SHOULD_WAIT && thread_wait_page(t, false) == CALL_BLOCKED)
+		return;
+	thread_anew(t);
+	thread_hooks.page_failed(t, status);
+}
+
 struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t address, unsigned access)
 {
 	struct thread *t = thread_of(context);
@@ -264,19 +276,12 @@ struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t add
 	counters.entries++;
 	counters.faults++;
 	t->faults++;
-	if (likely(status == SYS_OK)) {
-		t->retries = 0;
-	} else if (status == VM_AGAIN) {
+	if (likely(status == SYS_OK))
+		thread_anew(t);
+	else if (status == VM_AGAIN)
 		t->retries++;
-	} else if (status == SYS_ERR_SHOULD_WAIT) {
-		t->page_requests++;
-		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, false);
-	} else {
-		u64 word[4] = { address, access, context->regs.rip, (u64)(i64)status };
-
-		t->retries = 0;
-		ipc_fault(t, SYS_FAULT_PAGE, word, 4, status);
-	}
+	else
+		access_stops(t, address, access, status);
 	return &sched_leave(t)->context;
 }
 

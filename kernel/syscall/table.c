@@ -39,9 +39,11 @@ enum {
 #define EACH_10(m, a, b, c, d, e, f, g, h, i, j)   EACH_9(m, a, b, c, d, e, f, g, h, i) m(9, j)
 #define EACH_11(m, a, b, c, d, e, f, g, h, i, j, k) EACH_10(m, a, b, c, d, e, f, g, h, i, j) m(10, k)
 #define EACH_12(m, a, b, c, d, e, f, g, h, i, j, k, l) EACH_11(m, a, b, c, d, e, f, g, h, i, j, k) m(11, l)
-#define EACH_PICK(_, a, b, c, d, e, f, g, h, i, j, k, l, name, ...) name
-#define EACH_OF(m, ...) EACH_PICK(_ __VA_OPT__(,) __VA_ARGS__, EACH_12, EACH_11, EACH_10, EACH_9, EACH_8, EACH_7, EACH_6, EACH_5, EACH_4, EACH_3, \
-                                  EACH_2, EACH_1, EACH_0)(m __VA_OPT__(,) __VA_ARGS__)
+#define EACH_13(m, a, b, c, d, e, f, g, h, i, j, k, l, n) EACH_12(m, a, b, c, d, e, f, g, h, i, j, k, l) m(12, n)
+#define EACH_14(m, a, b, c, d, e, f, g, h, i, j, k, l, n, o) EACH_13(m, a, b, c, d, e, f, g, h, i, j, k, l, n) m(13, o)
+#define EACH_PICK(_, a, b, c, d, e, f, g, h, i, j, k, l, n, o, name, ...) name
+#define EACH_OF(m, ...) EACH_PICK(_ __VA_OPT__(,) __VA_ARGS__, EACH_14, EACH_13, EACH_12, EACH_11, EACH_10, EACH_9, EACH_8, EACH_7, EACH_6, EACH_5, \
+                                  EACH_4, EACH_3, EACH_2, EACH_1, EACH_0)(m __VA_OPT__(,) __VA_ARGS__)
 #define EACH_CALL(m, ...) EACH_OF(m, __VA_ARGS__)
 #define EACH(m, list) EACH_CALL(m, UNWRAP list)
 

@@ -99,6 +99,13 @@ int call_thread_set_fault_endpoint(struct call *c)
 	return SYS_OK;
 }
 
+int call_thread_set_page_timeout(struct call *c)
+{
+	i64 ns = (i64)c->r->rsi;
+
+	return ns < 0 ? SYS_ERR_INVALID_ARGS : thread_set_page_timeout(call_object(c, 0), ns);
+}
+
 int call_thread_set_tls(struct call *c)
 {
 	struct thread *t = call_object(c, 0);

@@ -50,7 +50,7 @@ static int advance_copy(struct call *c, u64 done, sys_status_t status)
 	c->r->rdx += done;
 	c->r->r10 -= done;
 	if (done)
-		c->t->retries = 0;
+		thread_anew(c->t);
 	return status;
 }
 

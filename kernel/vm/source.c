@@ -312,6 +312,9 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 	if (!s->pager || s->pager->dead)
 		return SYS_ERR_BAD_STATE;
 	ASSERT(w->state == PAGE_WAIT_IDLE);
+	if (unlikely(w->poll))
+		return SYS_ERR_SHOULD_WAIT;
+	w->came = false;
 	w->root = s->root;
 	w->page = page;
 	w->access = access;
@@ -349,6 +352,7 @@ static void answer(struct page_wait *w, const struct page_ref *ref)
 {
 	if (w->space)
 		vm_fault_finish(w, ref);
+	w->came = true;
 	wake(w, SYS_OK);
 }
 

@@ -69,7 +69,7 @@ bool pager_take(struct pager *p, sys_pager_request_t *out);
  * Supplied pages stay. */
 void pager_kill(struct pager *p);
 
-/* Called by cursor.c: page of root v is missing. Registers w: SHOULD_WAIT; or BAD_STATE. */
+/* Called by cursor.c: page of root v is missing. Registers w, unless it only polls: SHOULD_WAIT; or BAD_STATE. */
 sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, struct page_wait *w);
 /* One step each, a bounded number of waiters; true: nothing is left to do. */
 #define SOURCE_STEP 16u

@@ -3,9 +3,10 @@
  * page_wait; a page request lives in it, so nothing is allocated to ask for a page.
  *
  * Life of a wait:
- *   1. IDLE. The upper layer fills `priority` and calls into vm with it (vm_fault, vmo_read ...).
+ *   1. IDLE. The upper layer fills `priority` and `poll` and calls into vm with it (vm_fault, vmo_read ...).
  *   2. A page is missing: vm registers it with the root's source and returns SYS_ERR_SHOULD_WAIT. It is now QUEUED (it
- *      owns a request that its pager has not received), or JOINED (another's request covers the page).
+ *      owns a request that its pager has not received), or JOINED (another's request covers the page). With `poll` it
+ *      stays IDLE.
  *   3. The pager received it: DELIVERED. supply/fail/detach/kill of the owner changes it as source.h says.
  *   4. vm_hooks.wake(wait): it is IDLE again, `status` says how it ended: SYS_OK (go on: the same call or instruction
  *      is made again, or, if a fault, already finished) or the error that the call returns / the fault reports.
@@ -31,6 +32,8 @@ struct page_wait {
 	u8 state;                       /* enum page_wait_state */
 	u8 priority;
 	u8 access;                      /* SYS_ACCESS_* that missed */
+	bool poll;                      /* the upper layer's: nobody is asked, SHOULD_WAIT comes without being registered */
+	bool came;                      /* it ended because the page came */
 	sys_status_t status;            /* how the wait ended */
 	struct vmo *root;               /* whose page is missing */
 	u64 page;                       /* the page of the root needed next */

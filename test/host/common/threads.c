@@ -170,10 +170,14 @@ static void returned(struct thread *t, int status)
 			arch_context_restart_syscall(&t->context);
 		return;
 	case SYS_ERR_SHOULD_WAIT:
-		thread_block(t, WAIT_PAGE, NULL, SYS_TIME_INFINITE, true);
+		t->retries++;
+		if (thread_wait_page(t, true) == CALL_BLOCKED)
+			return;
+		t->context.regs.rax = (u64)(i64)status;
+		thread_anew(t);
 		return;
 	case CALL_DONE:
-		t->retries = 0;
+		thread_anew(t);
 		return;
 	case CALL_BLOCKED:
 		t->retries++;
@@ -181,7 +185,7 @@ static void returned(struct thread *t, int status)
 	default:
 		must(status <= 0);
 		t->context.regs.rax = (u64)(i64)status;
-		t->retries = 0;
+		thread_anew(t);
 		t->progress = 0;
 	}
 }
@@ -292,6 +296,25 @@ int actor_fault_words(struct actor *x, const u64 word[4], i64 code)
 	ipc_fault(x->t, SYS_FAULT_PAGE, word, 4, code);
 	off_cpu();
 	return actor_goes_on(x);
+}
+
+/* As kernel/syscall/dispatch.c does. */
+void actor_touches(struct actor *x, vaddr_t at, unsigned access)
+{
+	struct thread *t = x->t;
+	sys_status_t status;
+
+	on_cpu(t);
+	while ((status = vm_fault(t->space, at, access, t->retries, &t->page)) == VM_AGAIN)
+		t->retries++;
+	t->fault_word[0] = at;
+	t->fault_word[1] = access;
+	if (status != SYS_ERR_SHOULD_WAIT || thread_wait_page(t, false) != CALL_BLOCKED) {
+		thread_anew(t);
+		if (status != SYS_OK)
+			thread_hooks.page_failed(t, status);
+	}
+	off_cpu();
 }
 
 /* ---- time, walkers ----------------------------------------------------------------------------------------------- */

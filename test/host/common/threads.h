@@ -60,6 +60,8 @@ int actor_futex(struct actor *x, vaddr_t word, u32 expected, i64 deadline);
 int actor_fault(struct actor *x, u64 address, i64 code);
 /* The same with these words. */
 int actor_fault_words(struct actor *x, const u64 word[4], i64 code);
+/* Touches its memory once: an access, resolved, waiting for its page, or a fault. */
+void actor_touches(struct actor *x, vaddr_t at, unsigned access);
 /* Lets it run until it is in user mode again or waits: the outcome of its last call. */
 int actor_goes_on(struct actor *x);
 
