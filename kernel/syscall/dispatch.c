@@ -168,6 +168,8 @@ __attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, i
 			arch_context_restart_syscall(&t->context);
 		break;
 	case CALL_BLOCKED:
+		if (!t->timed && t->wait != WAIT_PAGE)
+			t->retries = 0;         /* the short way may end this wait, and does not look at them */
 		break;
 	case SYS_ERR_SHOULD_WAIT:
 		if (thread_wait_page(t, true) == CALL_BLOCKED)
