@@ -59,10 +59,21 @@ void user_again(void)
 	enter();
 }
 
+void user_fault(vaddr_t address, unsigned access)
+{
+	must(!user_in_call(user));
+	user = thread_of(kernel_page_fault(&user->context, address, access));
+}
+
+void user_exception(u64 vector, u64 error)
+{
+	must(!user_in_call(user));
+	user = thread_of(kernel_exception(&user->context, vector, error));
+}
+
 void user_interrupt(void)
 {
-	if (arch_is_pending())
-		user = thread_of(kernel_interrupt(&user->context));
+	user = thread_of(kernel_interrupt(&user->context));
 }
 
 void user_time(i64 to)

@@ -29,7 +29,10 @@ void user_enter_with(u64 number, const u64 *arg, unsigned args);
 	user_enter_with(number, (const u64[]){ 0, ##__VA_ARGS__ } + 1, sizeof((const u64[]){ 0, ##__VA_ARGS__ }) / sizeof(u64) - 1)
 /* The running thread, whose call is not over, makes it again. */
 void user_again(void);
-/* An interrupt comes, if one is noted; user_time: the clock is set first. */
+/* The running thread's access there fails; it comes by an exception. */
+void user_fault(vaddr_t address, unsigned access);
+void user_exception(u64 vector, u64 error);
+/* An interrupt comes; user_time: the clock is set first. */
 void user_interrupt(void);
 void user_time(i64 to);
 /* The running thread, which is alone but for the one that never waits, makes a call until it is over. */
