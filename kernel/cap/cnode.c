@@ -260,24 +260,30 @@ void cnode_set_cspace(struct thread *t, struct cnode *c)
 
 /* ---- the end ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Deletes the capabilities of the last frame that is laid out, then gives the frame back. A capability under revoke is finished first. */
-static bool clear_last_frame(struct cnode *c)
-{
-	u32 first = (c->built - 1) & ~(SLOTS_PER_FRAME - 1);
-	void **cell = leaf_cell(c, first);
-	struct slot *slot = *cell;
+/* Capabilities that a step of destruction deletes. */
+#define CLEAR_STEP 16u
 
-	for (u32 i = 0; first + i < c->built; i++) {
-		if (slot[i].object && cap_delete(&slot[i]) == VM_AGAIN)
-			return false;
-		if (first + i != 0)
-			list_remove(free_link(&slot[i]));
+/* Deletes the last capabilities that are left, and gives a frame back that has none. One under revoke is finished first. */
+static void clear_some(struct cnode *c)
+{
+	void **cell = leaf_cell(c, c->built - 1);
+
+	for (unsigned step = 0; step < CLEAR_STEP && c->built; step++) {
+		u32 last = c->built - 1;
+		struct slot *slot = (struct slot *)*cell + last % SLOTS_PER_FRAME;
+
+		if (slot->object && cap_delete(slot) == VM_AGAIN)
+			return;
+		if (last != 0)
+			list_remove(free_link(slot));
+		c->built = last;
+		c->direct = c->leaf ? last : 0;
+		if (last % SLOTS_PER_FRAME == 0) {
+			frame_free(virt_to_phys(*cell));
+			*cell = NULL;
+			return;
+		}
 	}
-	frame_free(virt_to_phys(slot));
-	*cell = NULL;
-	c->built = first;
-	c->direct = c->leaf ? first : 0;
-	return true;
 }
 
 static void free_index(void *index, int level)
@@ -300,7 +306,7 @@ static bool cnode_reap(struct object *o)
 		return false;
 	}
 	if (c->built) {
-		clear_last_frame(c);
+		clear_some(c);
 		return false;
 	}
 	if (c->levels && c->root)

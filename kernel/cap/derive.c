@@ -8,8 +8,10 @@
 #include "sched/sched.h"
 #include "vm/mapping.h"
 
-/* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. */
-#define REVOKE_STEPS 8u
+/* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. Ending a mapping costs as much as
+ * ending so many capabilities. */
+static unsigned revoke_steps(void) { return MAX(8u, 2 * arch_cpus()); }
+#define MAPPING_STEPS 6u
 
 /* One step. True: nothing stands below s any more. */
 static bool revoke_step(struct slot *s)
@@ -41,10 +43,16 @@ static bool caller_gone(void)
 /* All descendants, in steps: SYS_OK or VM_AGAIN. */
 static sys_status_t revoke(struct slot *s)
 {
+	const unsigned least = revoke_steps();
+
 	s->flags |= SLOT_REVOKING;
-	for (unsigned step = 0; !revoke_step(s); step++)
-		if (caller_gone() || (step >= REVOKE_STEPS && arch_preempt_poll()))
+	for (unsigned steps = 0;; steps++) {
+		steps += deriv_kind_of(s->close.prev) == DERIV_MAPPING ? MAPPING_STEPS - 1 : 0;
+		if (revoke_step(s))
+			break;
+		if (caller_gone() || (steps >= least && arch_preempt_poll()))
 			return VM_AGAIN;
+	}
 	s->flags &= (u16)~SLOT_REVOKING;
 	return SYS_OK;
 }

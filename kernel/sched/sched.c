@@ -304,9 +304,7 @@ static void rotate(struct thread *t)
 		sched_yield();
 }
 
-/* Steps of destruction per tick: a deleter that was killed in the middle leaves its work to the clock. */
-#define TICK_REAP 4u
-
+/* A deleter that was killed in the middle leaves its work to the clock. */
 static void tick(void)
 {
 	i64 now = arch_now();
@@ -316,8 +314,7 @@ static void tick(void)
 	run_timers(now);
 	if (my_cpu->current && slice_used(my_cpu->current))
 		rotate(my_cpu->current);
-	for (unsigned n = 0; n < TICK_REAP && object_reap_step(NULL); n++)
-		;
+	object_reap_step(NULL);         /* one: whoever the tick woke waits for it */
 	my_cpu->resched |= my_cpu->tell;
 	set_timer(now);
 }

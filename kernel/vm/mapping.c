@@ -18,10 +18,10 @@
 #include "vm/source.h"
 #include "vm/space.h"
 
-#define CHANGES_STEP 256u               /* change points that one step drops or moves */
-#define CLOSE_STEP   512u               /* work of one closing step, in pages */
+#define CHANGES_STEP 64u                /* change points that one step drops or moves */
+#define CLOSE_STEP   128u               /* work of one closing step, in pages */
 #define CLOSE_VISIT  16u                /* looking at a mapping, in the same units */
-#define WAKE_STEP    32u                /* waiters that one step wakes */
+#define WAKE_STEP    8u                 /* waiters that one step wakes */
 
 static struct mapping *of(const struct avl_node *n) { return container_of(n, struct mapping, node); }
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
@@ -234,7 +234,7 @@ static sys_status_t cut_front(struct mapping *m, vaddr_t hi)
 	vaddr_t va = pt_next(s->root, m->region.base, hi);
 
 	if (va < hi) {
-		vaddr_t end = MIN(hi, span_end(va));
+		vaddr_t end = MIN(hi, step_end(va));
 		space_unmap_span(s, va, end);
 		va = end;
 	}
@@ -270,6 +270,7 @@ static sys_status_t cut_tail(struct mapping *m, vaddr_t lo)
 
 	if (pt_next(s->root, va, end) < end) {
 		last_span(s->root, &va, &end);
+		va = MAX(va, step_end(end - 1) - STEP_SPAN);
 		space_unmap_span(s, va, end);
 	}
 	if (!wake_waiters(m, va, mapping_end_va(m)))
@@ -388,7 +389,7 @@ bool mapping_protect_step(struct vmo *v)
 		vaddr_t end = MIN(m->write_high, mapping_end_va(m));
 		vaddr_t va = pt_next(s->root, MAX(m->write_low, m->region.base), end);
 		if (va < end) {
-			m->write_low = MIN(end, span_end(va));
+			m->write_low = MIN(end, step_end(va));
 			space_restrict_span(s, va, m->write_low, SYS_VM_PERM_READ | SYS_VM_PERM_EXECUTE);
 		}
 		if (va >= end || m->write_low >= end)
@@ -413,7 +414,7 @@ static u64 close_mapping(struct mapping *m, u64 lo, u64 last, bool *done)
 	va = pt_next(s->root, MAX(va, c->va), end);
 	if (va >= end)
 		return 0;
-	c->va = MIN(end, span_end(va));
+	c->va = MIN(end, step_end(va));
 	space_unmap_span(s, va, c->va);
 	*done = c->va == end;
 	return (c->va - va) >> PAGE_SHIFT;

@@ -45,7 +45,7 @@ static void change_add(struct mapping *m, struct range_change **spare, vaddr_t f
 static vaddr_t restrict_entries(struct space *s, vaddr_t lo, vaddr_t hi, u32 perm)
 {
 	for (vaddr_t va = lo; (va = pt_next(s->root, va, hi)) < hi;) {
-		vaddr_t end = MIN(hi, span_end(va));
+		vaddr_t end = MIN(hi, step_end(va));
 		space_restrict_span(s, va, end, perm);
 		va = end;
 		if (va < hi && arch_preempt_poll())
@@ -89,7 +89,7 @@ sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 per
 	u32 old = mapping_perm(m, lo, &until);
 	bool less = old & ~perm;
 	bool point_lo = lo != m->region.base && !change_at(m, lo);
-	bool point_hi = (less && *hi > span_end(lo)) || (*hi != mapping_end_va(m) && !change_at(m, *hi));
+	bool point_hi = (less && *hi > step_end(lo)) || (*hi != mapping_end_va(m) && !change_at(m, *hi));
 	struct range_change *a = NULL, *b = NULL;
 	sys_status_t status = SYS_OK;
 

@@ -11,6 +11,10 @@
 
 static inline vaddr_t span_end(vaddr_t va) { return (va & ~(PT_SPAN - 1)) + PT_SPAN; }
 
+/* As much of a leaf table as one step of taking access away looks at. */
+#define STEP_SPAN (PT_SPAN / 4)
+static inline vaddr_t step_end(vaddr_t va) { return (va & ~(STEP_SPAN - 1)) + STEP_SPAN; }
+
 /* The mapping at va in r or in its regions, or NULL. Regions that are going hold none. */
 struct mapping *vmar_find(const struct vmar *r, vaddr_t va);
 /* The same from the root, for faults: the next one is mostly where the last one was. */

@@ -100,7 +100,7 @@ sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames);
  * needs a charge. Hardware entries of removed pages are the caller's matter (frame.page.mapped must be 0 for pages that
  * are freed). Nothing behind the owner's last page? Then pass TREE_ALL as end: shared subtrees that reach beyond it go
  * whole. */
-#define TREE_STEP 64u
+#define TREE_STEP 16u
 bool tree_remove_step(struct tree *t, u64 page, u64 end);
 /* Drops everything, in bounded steps. True: done. */
 bool tree_drop_step(struct tree *t);
