@@ -3,7 +3,7 @@
 # Runs the benchmarks (`make bench`): boots the release build's programs of test/bench under instruction counting, prints
 # each row beside other systems' figures (test/bench/peers.txt), and writes build/bench.json.
 # A benchmark prints `bench ID MEDIAN MIN ROUNDS` for each row it measures, the kernel `vellum: boot N instructions` (from its
-# entry to the first program's first instruction, in 512 MiB); anything else is passed over. Exit status 1 if a row of
+# entry to the first program's first instruction, in 512 MiB), and `revoke of ...` is said again; anything else is passed over. Exit status 1 if a row of
 # peers.txt is missing or above what is allowed, or if the boot failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -16,6 +16,7 @@ echo "bench: running (log: $serial)"
 pack release "$logs/bench.bundle" bench bench || exit
 boot/run-qemu --icount --bundle "$logs/bench.bundle" --append norandom --mem 512M --log "$serial" build/release/kernel.elf >/dev/null
 status=$?
+tr -d '\r' <"$serial" | grep -a '^revoke of '
 
 {
 	tr -d '\r' <"$serial" | grep -a '^bench [a-z0-9_]* [0-9]* [0-9]* [0-9]*$'
