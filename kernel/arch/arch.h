@@ -126,6 +126,8 @@ int  arch_console_read(void);                                        /* next byt
 noreturn void arch_shutdown(u32 code);
 #define ARCH_SHUTDOWN_PANIC 255u
 #define ARCH_SHUTDOWN_REFUSED 254u      /* refuse(), lib/assert.h */
+/* panic()'s beginning: stops the other CPUs, so that what is printed is whole. Returns on the first CPU that panics only. */
+void arch_panic_begin(void);
 /* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
 noreturn void arch_panic_dump(void);
 /* Walker: no page of the kernel's own is writable and executable, none is the user's; says on the console what it found. */

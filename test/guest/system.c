@@ -11,7 +11,7 @@ TEST("system_info:OK the machine")
 	memset(&info, 0xee, sizeof(info));
 	OKAY(sys_system_info(SYS_CAP_RESOURCE, SYS_TOPIC_MACHINE, &info, sizeof(info)));
 	CHECK(info.frames > 1000 && info.free_frames > 0 && info.free_frames < info.frames);
-	EQ(info.cpus, 1);
+	CHECK(info.cpus >= 1 && info.cpus <= 64);
 	CHECK(memchr(info.loader, 0, sizeof(info.loader)) && memchr(info.cpu, 0, sizeof(info.cpu)));
 	CHECK(memchr(info.version, 0, sizeof(info.version)) && info.version[0] != 0);
 }

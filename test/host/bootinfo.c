@@ -16,6 +16,8 @@
 struct boot_info boot_info;
 struct cpu cpu0;
 struct cpu_stacks cpu0_stacks;
+struct cpu *cpu_block(unsigned number) { return (void *)(CPU_WINDOW + number * (u64)CPU_SLOT + sizeof(struct cpu_stacks)); }
+struct cpu_stacks *cpu_stacks(unsigned number) { return (void *)(CPU_WINDOW + number * (u64)CPU_SLOT); }
 /* One symbol for all: the kernel's image is empty, and not in the fake machine's memory. */
 u8 kernel_start[1], early_end[1], kernel_text_end[1], kernel_rodata_end[1], kernel_end[1];
 

@@ -286,6 +286,8 @@ noreturn void arch_shutdown(u32 code)
 	exit((int)code);
 }
 
+void arch_panic_begin(void) {}
+
 noreturn void arch_panic_dump(void)
 {
 	show_output();

@@ -11,6 +11,11 @@
 
 struct boot_info boot_info;
 
+const void *boot_firmware_memory(paddr_t at, u64 size)
+{
+	return at < LOADER_MEMORY_END && size <= LOADER_MEMORY_END - at ? phys_to_virt(at) : NULL;
+}
+
 const void *boot_loader_memory(paddr_t at, u64 size, const char *what)
 {
 	if (at == 0 || at >= LOADER_MEMORY_END || size > LOADER_MEMORY_END - at)
@@ -35,6 +40,7 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 	const char *missing = arch_cpu_missing();
 	if (missing)
 		refuse("this CPU lacks %s", missing);
+	cpu_read_features();
 	cpu_init_features();
 	boot_info.entry_tsc = tsc;
 	cpu_brand(boot_info.cpu, sizeof boot_info.cpu);
@@ -42,8 +48,10 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 		pvh_parse(info);
 	else
 		multiboot2_parse(info);
+	smp_find();
 	boot_check_modules();
 	boot_map_memory();
+	smp_reserve();
 	boot_unpack_bundles();
 	interrupt_init();
 	time_init(tsc);

@@ -13,6 +13,8 @@ void pvh_parse(paddr_t info);
 /* What the loader left in memory, while the first 4 GiB are mapped by boot.S; panics (naming `what`) where it lies
  * elsewhere. */
 const void *boot_loader_memory(paddr_t at, u64 size, const char *what);
+/* The same for what firmware left; NULL where it lies elsewhere. */
+const void *boot_firmware_memory(paddr_t at, u64 size);
 /* Copies a text of at most max bytes that need not end in a zero; cuts what does not fit. */
 void boot_copy_text(char *to, size_t size, const char *from, size_t max);
 
@@ -28,3 +30,12 @@ void boot_map_memory(void);
 void boot_check_modules(void);
 /* Replaces each bundle by the modules in it. After boot_map_memory(). */
 void boot_unpack_bundles(void);
+
+/* For other CPUs, after boot_map_memory(). A page of RAM below 1 MiB, 0: there is none; a page-table root for its code; and memory for a CPU's
+ * stacks and block, in their place and zeroed. All of it is noted as taken. */
+paddr_t boot_take_low(void);
+paddr_t boot_low_root(void);
+void boot_map_cpu(unsigned number);
+/* smp.c: looks for other CPUs, while all that firmware left is mapped; makes room for them, after boot_map_memory(). */
+void smp_find(void);
+void smp_reserve(void);

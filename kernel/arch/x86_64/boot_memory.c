@@ -5,6 +5,10 @@
  *              image's own 2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
  *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped; the
  *              last page: the APIC.
+ *                        -> [2] [3] -> stacks and blocks of the other CPUs, RW NX (boot_map_cpu)
+ *
+ * CPUs begin below 1 MiB, in real mode, and come up through a root of their own that has the first 2 MiB, to read and
+ * execute, besides the kernel's half (boot_take_low, boot_low_root).
  *
  * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
  * The boot CPU alone; pages are global.
@@ -19,6 +23,7 @@
 #define MIB2    (1ull << 21)
 #define GIB     (1ull << 30)
 #define EARLY_END (4 * GIB)             /* what boot.S has mapped */
+#define LOW_END 0xa0000u                /* the end of RAM in the first MiB */
 
 #define P_PRESENT  (1ull << 0)
 #define P_WRITE    (1ull << 1)
@@ -209,4 +214,51 @@ void boot_map_memory(void)
 	mmu_kernel_root = image_phys(root);
 	this_cpu()->root = mmu_kernel_root;
 	WRITE_CR(3, mmu_kernel_root);
+}
+
+/* ---- other CPUs ---------------------------------------------------------------------------------------------- */
+paddr_t boot_take_low(void)
+{
+	for (u32 i = 0; i < boot_info.rams; i++) {
+		u64 at = boot_info.ram[i].base, end = MIN(range_end(&boot_info.ram[i]), LOW_END), skip;
+		while (at < end && (skip = module_there(at)))
+			at = skip;
+		if (at >= end)
+			continue;
+		range_add(boot_info.taken, &boot_info.takens, at, at + PAGE_SIZE_);
+		return at;
+	}
+	return 0;
+}
+
+paddr_t boot_low_root(void)
+{
+	paddr_t low = frame_take(), pdpt = frame_take(), directory = frame_take();
+	u64 *entry = phys_to_virt(low);
+	entry[0] = pdpt | P_TABLE;
+	entry[256] = root[256];
+	entry[511] = root[511];
+	*(u64 *)phys_to_virt(pdpt) = directory | P_TABLE;
+	*(u64 *)phys_to_virt(directory) = P_PRESENT | P_LARGE;
+	return low;
+}
+
+static void map_new(u64 at, u64 end)
+{
+	for (; at < end; at += PAGE_SIZE_) {
+		u64 *upper = &image_directory[(at - KERNEL_BASE) / MIB2];
+		if (!*upper)
+			*upper = frame_take() | P_TABLE;
+		((u64 *)phys_to_virt(*upper & P_FRAME))[at / PAGE_SIZE_ % 512] = frame_take() | P_DATA;
+	}
+}
+
+/* Nothing is flushed: what was not present is in no TLB. */
+void boot_map_cpu(unsigned number)
+{
+	const struct cpu_stacks *stacks = cpu_stacks(number);
+	u64 block = (u64)cpu_block(number);
+	map_new((u64)stacks->stack, (u64)stacks->ist_guard);
+	map_new((u64)stacks->ist, (u64)(stacks + 1));
+	map_new(block, block + CPU_SIZE);
 }

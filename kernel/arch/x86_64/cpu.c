@@ -30,42 +30,67 @@
 /* ---- features ------------------------------------------------------------------------------------------------ */
 static bool bit(u32 word, unsigned n) { return word >> n & 1; }
 
-static u32 leaf7_b, leaf7_c;
+/* Words of CPUID, reduced to what this kernel looks at anywhere. */
+enum { BASIC_C, BASIC_D, EXTENDED_D, LEAF7_B, LEAF7_C, FEATURE_WORDS };
+struct features { u32 word[FEATURE_WORDS]; };
+static const struct features relevant = { {
+	[BASIC_C] = 1u << 21 | 1u << 24 | 1u << 26 | 1u << 28,          /* x2APIC, TSC deadline, XSAVE, AVX */
+	[BASIC_D] = 1u << 4 | 1u << 5 | 1u << 9 | 1u << 13 | 1u << 24 | 1u << 26,
+	[EXTENDED_D] = 1u << 11 | 1u << 20 | 1u << 26 | 1u << 29,       /* SYSCALL, NX, pages of 1 GiB, long mode */
+	[LEAF7_B] = 1u << 7 | 1u << 20,                                 /* SMEP, SMAP */
+	[LEAF7_C] = 1u << 2,                                            /* UMIP */
+} };
+static struct features features;        /* the boot CPU's; the others are set up for the same */
 
-static void leaf7_read(void)
+static struct features features_read(void)
 {
-	if (cpuid(0, 0).a >= 7) {
-		struct cpuid c = cpuid(7, 0);
-		leaf7_b = c.b;
-		leaf7_c = c.c;
-	}
+	struct cpuid basic = cpuid(1, 0), extended = cpuid(0x80000001, 0), seven = { 0, 0, 0, 0 };
+	if (cpuid(0, 0).a >= 7)
+		seven = cpuid(7, 0);
+	struct features f = { { basic.c, basic.d, extended.d, seven.b, seven.c } };
+	for (unsigned i = 0; i < FEATURE_WORDS; i++)
+		f.word[i] &= relevant.word[i];
+	return f;
 }
 
 const char *arch_cpu_missing(void)
 {
-	struct cpuid c = cpuid(1, 0), e = cpuid(0x80000001, 0);
-	if (!bit(c.d, 4)) return "a time stamp counter";
-	if (!bit(c.d, 5)) return "model-specific registers";
-	if (!bit(c.d, 9)) return "a local APIC";
-	if (!bit(c.d, 13)) return "global pages";
-	if (!bit(c.d, 24)) return "FXSAVE";
-	if (!bit(c.d, 26)) return "SSE2";
-	if (!bit(e.d, 11)) return "the SYSCALL instruction";
-	if (!bit(e.d, 20)) return "NX (no-execute pages)";
-	if (!bit(e.d, 29)) return "64-bit long mode";
+	struct features f = features_read();
+	if (!bit(f.word[BASIC_D], 4)) return "a time stamp counter";
+	if (!bit(f.word[BASIC_D], 5)) return "model-specific registers";
+	if (!bit(f.word[BASIC_D], 9)) return "a local APIC";
+	if (!bit(f.word[BASIC_D], 13)) return "global pages";
+	if (!bit(f.word[BASIC_D], 24)) return "FXSAVE";
+	if (!bit(f.word[BASIC_D], 26)) return "SSE2";
+	if (!bit(f.word[EXTENDED_D], 11)) return "the SYSCALL instruction";
+	if (!bit(f.word[EXTENDED_D], 20)) return "NX (no-execute pages)";
+	if (!bit(f.word[EXTENDED_D], 29)) return "64-bit long mode";
 	return NULL;
 }
 
-bool cpu_has_gib_pages(void) { return bit(cpuid(0x80000001, 0).d, 26); }
+void cpu_read_features(void) { features = features_read(); }
+
+bool cpu_is_like_boot(void)
+{
+	struct features mine = features_read();
+	for (unsigned i = 0; i < FEATURE_WORDS; i++)
+		if (features.word[i] & ~mine.word[i])
+			return false;
+	return true;
+}
+
+bool cpu_has_gib_pages(void) { return bit(features.word[EXTENDED_D], 26); }
+bool cpu_has_x2apic(void) { return bit(features.word[BASIC_C], 21); }
+bool cpu_has_tsc_deadline(void) { return bit(features.word[BASIC_C], 24); }
+u32 cpu_apic_id(void) { return cpu_has_x2apic() && cpuid(0, 0).a >= 0xb ? cpuid(0xb, 0).d : cpuid(1, 0).b >> 24; }
 
 static void fpu_init(struct cpu *cpu)
 {
 	cpu->fpu_owner = &context_nobody;
-	u32 features = cpuid(1, 0).c;
 	WRITE_CR(0, (READ_CR(0) & ~(u64)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
-	if (bit(features, 26)) {
+	if (bit(features.word[BASIC_C], 26)) {
 		WRITE_CR(4, READ_CR(4) | CR4_OSXSAVE);
-		u32 state = bit(features, 28) ? XCR0_X87_SSE | XCR0_AVX : XCR0_X87_SSE;
+		u32 state = bit(features.word[BASIC_C], 28) ? XCR0_X87_SSE | XCR0_AVX : XCR0_X87_SSE;
 		__asm__ volatile ("xsetbv" :: "c"(0), "a"(state), "d"(0));
 		ASSERT(cpuid(0xd, 0).b <= FPU_SIZE);
 		cpu->xsave = 1;
@@ -75,12 +100,11 @@ static void fpu_init(struct cpu *cpu)
 
 void cpu_init_features(void)
 {
-	leaf7_read();
 	WRITE_CR(0, (READ_CR(0) & ~(u64)(CR0_AM | CR0_NW | CR0_CD)) | CR0_WP);
 	u64 cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-	if (bit(leaf7_b, 7)) cr4 |= CR4_SMEP;
-	if (bit(leaf7_b, 20)) cr4 |= CR4_SMAP;
-	if (bit(leaf7_c, 2)) cr4 |= CR4_UMIP;
+	if (bit(features.word[LEAF7_B], 7)) cr4 |= CR4_SMEP;
+	if (bit(features.word[LEAF7_B], 20)) cr4 |= CR4_SMAP;
+	if (bit(features.word[LEAF7_C], 2)) cr4 |= CR4_UMIP;
 	WRITE_CR(4, cr4);
 	fpu_init(this_cpu());
 	write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE);

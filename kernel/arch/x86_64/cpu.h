@@ -34,6 +34,7 @@ struct cpu {
 	u32 apic_id;                            /* written before it runs */
 	bool waiting;                           /* for the lock, and looks at requests meanwhile: needs no interrupt; atomic */
 	bool halting;                           /* arch_idle() gave the lock up; this CPU's own */
+	bool up;                                /* it can be sent interrupts; atomic */
 	bool serial_late;                       /* a serial interrupt came then; this CPU's own */
 	u8 stop_vector;                         /* the answer to REQUEST_STOP: what arch_cpu_stop() returns */
 	u32 ticket;                             /* its last one for the kernel lock */
@@ -73,8 +74,15 @@ void cpu_init_traps(unsigned number);
 /* Which of entry.S' two sets of ways in is used, by the interrupt table and by the `syscall` of this CPU (others: cpu_init_features()). */
 void cpu_set_entries(bool careful);
 void cpu_init_syscall(void);            /* the `syscall` of this CPU: as cpu_set_entries() was told last */
-/* Control registers, syscall entry, FPU. After the check for what is missing. */
+/* The boot CPU's features become those of all: what the kernel uses. After the check for what is missing. */
+void cpu_read_features(void);
+/* Has this CPU all that the boot CPU has? */
+bool cpu_is_like_boot(void);
+/* Control registers, syscall entry, FPU. */
 void cpu_init_features(void);
+u32  cpu_apic_id(void);
+bool cpu_has_x2apic(void);
+bool cpu_has_tsc_deadline(void);
 void cpu_brand(char *to, size_t size);
 bool cpu_has_gib_pages(void);
 /* Called by entry.S with the interrupted registers. */
@@ -104,6 +112,9 @@ u32  apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
 /* Sends an interrupt to the CPU of this APIC id; `command`: the low half of the interrupt command register. What was written before is seen there. */
 void apic_send(u32 apic_id, u32 command);
+#define APIC_NMI     0x4400u
+#define APIC_INIT    0x4500u
+#define APIC_STARTUP 0x4600u            /* and the number of the page below 1 MiB */
 
 /* ---- the kernel lock (lock.c) ---- */
 /* Tickets: whoever holds `serving` has the lock. */
@@ -118,8 +129,9 @@ static inline bool lock_wanted(void)    /* by another CPU; of the holder */
 {
 	return entries_careful && __atomic_load_n(&kernel_lock.next, __ATOMIC_RELAXED) - kernel_lock.serving > 1;
 }
-/* From now on the lock is taken; the caller holds it. */
+/* From now on the lock is taken; the caller holds it. lock_end(): no more, unless entries are measured; the caller is the only CPU. */
 void lock_begin(void);
+void lock_end(void);
 /* An entry's work begins, is over: for arch_measure_entries(). */
 void measure_begin(void);
 void measure_end(void);
@@ -128,6 +140,10 @@ void measure_end(void);
 enum request { REQUEST_KICK = 1, REQUEST_STOP = 2, REQUEST_FLUSH = 4 };
 /* Does what the lock's holder asks of this CPU. */
 void requests_answer(void);
+/* Stops all other CPUs for ever, wherever they are. */
+void cpus_halt(void);
+/* Another CPU said so (cpus_halt): an NMI has brought this one here. */
+bool cpu_was_halted(void);
 /* ---- contexts (context.c) ---- */
 extern struct arch_context context_nobody;      /* takes FPU state that nobody needs any more; any CPU's */
 /* This CPU holds nothing of any context, and has loaded the kernel's root. */

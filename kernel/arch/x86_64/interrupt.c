@@ -60,7 +60,7 @@ void apic_send(u32 apic_id, u32 command)
 void apic_init(bool boot_cpu)
 {
 	u64 base = read_msr(MSR_APIC_BASE);
-	x2apic = cpuid(1, 0).c >> 21 & 1;
+	x2apic = cpu_has_x2apic();
 	write_msr(MSR_APIC_BASE, base | APIC_ENABLE);
 	if (x2apic)
 		write_msr(MSR_APIC_BASE, base | APIC_ENABLE | APIC_X2);

@@ -92,3 +92,25 @@ void mmu_shootdown(paddr_t root)
 		if (i != self)
 			await(cpu_block(i), REQUEST_FLUSH);
 }
+
+/* ---- the end ------------------------------------------------------------------------------------------------- */
+static u32 halter;                      /* whose cpus_halt() it is: its number + 1; the first wins */
+
+bool cpu_was_halted(void)
+{
+	u32 who = __atomic_load_n(&halter, __ATOMIC_SEQ_CST);
+	return who && who != arch_cpu() + 1;
+}
+
+void cpus_halt(void)
+{
+	u32 nobody = 0;
+	__atomic_compare_exchange_n(&halter, &nobody, arch_cpu() + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	while (cpu_was_halted())
+		__asm__ volatile ("cli; hlt");
+	for (unsigned i = 0; i < arch_cpus(); i++)
+		if (i != arch_cpu() && __atomic_load_n(&cpu_block(i)->up, __ATOMIC_SEQ_CST))
+			apic_send(cpu_block(i)->apic_id, APIC_NMI);
+}
+
+void arch_panic_begin(void) { cpus_halt(); }

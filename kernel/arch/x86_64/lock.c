@@ -28,6 +28,12 @@ void lock_begin(void)
 	cpu_set_entries(true);
 }
 
+void lock_end(void)
+{
+	if (!measuring)
+		cpu_set_entries(false);
+}
+
 void lock_take(void)
 {
 	struct cpu *cpu = this_cpu();

@@ -71,6 +71,9 @@ static void read_tag(const struct multiboot_tag *tag)
 	case MULTIBOOT_TAG_TYPE_MODULE: read_module(tag); break;
 	case MULTIBOOT_TAG_TYPE_MMAP: read_memory_map(tag, true); break;
 	case MULTIBOOT_TAG_TYPE_ACPI_OLD:
+		if (!boot_info.rsdp)
+			read_rsdp(tag);
+		break;
 	case MULTIBOOT_TAG_TYPE_ACPI_NEW: read_rsdp(tag); break;
 	}
 }

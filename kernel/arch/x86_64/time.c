@@ -121,7 +121,7 @@ static u64 stated_hz(void)
 void time_init(u64 entry_tsc)
 {
 	u64 apic_hz, stated = stated_hz();
-	deadline_mode = cpuid(1, 0).c >> 24 & 1;
+	deadline_mode = cpu_has_tsc_deadline();
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	measure(&tsc_hz, &apic_hz);
 	if (!tsc_hz || (stated > tsc_hz - tsc_hz / AGREE && stated < tsc_hz + tsc_hz / AGREE))

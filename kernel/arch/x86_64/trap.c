@@ -57,6 +57,8 @@ noreturn void trap_fatal(struct regs *r)
 	u64 address = READ_CR(2), start;
 	const char *where = backtrace_symbol(r->rip, &start);
 	const char *name = r->vector < VECTOR_STUBS && trap_name[r->vector] ? trap_name[r->vector] : "unknown trap";
+	while (r->vector == 2 && cpu_was_halted())
+		__asm__ volatile ("cli; hlt");
 	backtrace_set_registers(r);
 	if (!where) {
 		where = r->cs & 3 ? "user code" : "unknown code";
