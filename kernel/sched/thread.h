@@ -82,6 +82,7 @@ struct thread {
 	u32 retries;                    /* how often the same fault or call was made again */
 	u32 in_vain;                    /* its last wait for a page ended without the page: the next goes on until page_until */
 	u64 progress;                   /* of a call that goes in steps and has nowhere else to note it; 0 when none is under way */
+	struct maps_count count;        /* of vmar_maps: the entry that it is at */
 
 	/* messages */
 	u64 badge;                      /* of the capability it sends through */

@@ -193,14 +193,21 @@ int call_vmar_maps(struct call *c)
 	u32 depth = c->t->progress ? (u32)(c->t->progress & PAGE_MASK) - 1 : 0;
 	sys_maps_t entry;
 
+	if (!c->t->progress)
+		c->t->count = (struct maps_count){ 0 };
 	if (vmar_is_dead(region))
 		return SYS_ERR_BAD_STATE;
 	while (c->t->progress = at | (depth + 1), r->r10 = seen, vmar_maps_next(region, &at, &depth, &entry)) {
-		int status = seen < r->rdx ? call_copy_out(c, r->rsi + seen * sizeof(entry), &entry, sizeof(entry)) : SYS_OK;
+		int status;
 
+		while (entry.kind == 1 && seen < r->rdx && !vmar_maps_count(region, &entry, &c->t->count))
+			if (arch_preempt_poll())
+				return VM_AGAIN;
+		status = seen < r->rdx ? call_copy_out(c, r->rsi + seen * sizeof(entry), &entry, sizeof(entry)) : SYS_OK;
 		if (status != SYS_OK)
 			return status;
-		if (++seen % 16 == 0 && arch_preempt_poll()) {
+		seen++;
+		if (arch_preempt_poll()) {
 			c->t->progress = at | (depth + 1);
 			r->r10 = seen;
 			return VM_AGAIN;

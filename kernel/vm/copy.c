@@ -12,7 +12,7 @@
 #include "lib/string.h"
 #include "vm/space.h"
 
-#define COPY_POLL (16 * PAGE_SIZE_)     /* bytes copied between looks at pending interrupts */
+#define COPY_POLL PAGE_SIZE_            /* bytes copied between looks at pending interrupts */
 #define MEET_TRIES 4u                   /* how often two pages are tried to be there at once, in one entry */
 
 static u32 need_of(unsigned access) { return access & SYS_ACCESS_WRITE ? PT_READ | PT_WRITE : PT_READ; }

@@ -41,6 +41,7 @@
  * Lock: the kernel lock.
  */
 #include "lib/string.h"
+#include "lib/words.h"
 #include "vm/tree_node.h"
 
 /* ---- charges ------------------------------------------------------------------------------------ */
@@ -229,8 +230,7 @@ static u64 empty_run(const struct tree *t, u64 index, u64 enough)
 			node = tree_frame(slots[i]);
 			continue;
 		}
-		while (i < TREE_FANOUT && slots[i] == TREE_EMPTY && (u64)(i - first) * slot_span(level) < enough)
-			i++;
+		i = words_zero(slots, first, (unsigned)MIN((u64)TREE_FANOUT, first + (enough >> TREE_BITS * level) + 1));
 		return i == first ? 0 : (u64)(i - first) * slot_span(level) - (index & (slot_span(level) - 1));
 	}
 }

@@ -126,7 +126,7 @@ struct tree_survey {                    /* zeroed at first */
 	u64 private_pages;
 	struct tree_share share;
 };
-/* One step (one leaf) of a survey of the whole tree. True: done. */
+/* One step (TREE_STEP slots of a leaf) of a survey of the whole tree. True: done. */
 bool tree_survey_step(const struct tree *t, struct tree_survey *s);
 
 /* Walker: counts in the frame table equal what is below; no slot names a frame with count 0; levels and bases agree;

@@ -116,9 +116,12 @@ bool tree_survey_step(const struct tree *t, struct tree_survey *s)
 		worth = share_divide(worth, refs);
 		own &= refs == 1;
 	}
-	unsigned number = slot_number(index, 0);
-	if (p.low == 0)
-		survey_slots(&node_slots(p.node[0])[number], TREE_FANOUT - number, worth, own, s);
-	s->next += slot_span(p.low + (p.low == 0)) - (index & (slot_span(p.low + (p.low == 0)) - 1));
+	u64 step = slot_span(p.low) - (index & (slot_span(p.low) - 1));
+	if (p.low == 0) {
+		unsigned number = slot_number(index, 0);
+		step = MIN(TREE_FANOUT - number, TREE_STEP);
+		survey_slots(&node_slots(p.node[0])[number], (unsigned)step, worth, own, s);
+	}
+	s->next += step;
 	return s->next >= TREE_ALL;
 }

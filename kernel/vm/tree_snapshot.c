@@ -146,6 +146,12 @@ sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pag
 }
 
 /* ---- counting ----------------------------------------------------------------------------------- */
+/* The first slot of the node f that is in the window, which is smaller than the node and does not miss it. */
+static unsigned row_begin(const struct frame *f, struct window w)
+{
+	return ((w.start - f->tree.base) & TREE_INDEX_MASK) < node_span(f->level) ? slot_number(w.start, f->level) : 0;
+}
+
 /* Adds what the window holds of a node. own: no node above it is shared; then it is walked for private pages as
  * well. */
 static void count_node(paddr_t node, struct window w, bool own, struct tree_counts *sum)
@@ -158,9 +164,13 @@ static void count_node(paddr_t node, struct window w, bool own, struct tree_coun
 		sum->nodes += f->tree.nodes;
 		return;
 	}
-	for (unsigned i = 0; i < TREE_FANOUT; i++) {
+	bool part = w.pages < node_span(f->level);      /* then its slots in the window are a row */
+	for (unsigned i = part ? row_begin(f, w) : 0; i < TREE_FANOUT; i++) {
 		tree_slot_t slot = node_slots(node)[i];
-		if (!tree_frame(slot) || window_misses(w, f->tree.base + i * slot_span(f->level), slot_span(f->level)))
+		bool misses = window_misses(w, f->tree.base + i * slot_span(f->level), slot_span(f->level));
+		if (misses && part)
+			return;
+		if (misses || !tree_frame(slot))
 			continue;
 		if (tree_tag(slot) == TREE_NODE) {
 			count_node(tree_frame(slot), w, own, sum);

@@ -320,19 +320,41 @@ static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 {
 	struct vmo *v = m->vmo;
 	vaddr_t until;
-	u64 first = m->vmo_offset >> PAGE_SHIFT, end = MIN(m->vmo_offset + m->region.size, v->size) >> PAGE_SHIFT;
-	struct tree_counts counts = { 0 };
 
-	if (first < end)
-		tree_count(&v->tree, first, end, &counts);
 	out->kind = 1;
 	out->options = mapping_perm(m, m->region.base, &until);
 	out->options |= (m->options & SYS_VM_SHARED) | m->ceiling << CAN_MAP_SHIFT;
 	out->vmo_koid = v->object.koid;
 	out->vmo_offset = m->vmo_offset;
-	out->committed = counts.pages << PAGE_SHIFT;
-	out->private_bytes = counts.private_pages << PAGE_SHIFT;
+}
+
+#define COUNT_STEP 64u                  /* pages */
+
+bool vmar_maps_count(const struct vmar *r, sys_maps_t *out, struct maps_count *k)
+{
+	const struct mapping *m = vmar_find(r, out->base);
+
+	if (k->base != out->base)
+		*k = (struct maps_count){ .base = out->base };
+	if (m) {
+		const struct tree *t = &m->vmo->tree;
+		u64 end = MIN(m->vmo_offset + m->region.size, m->vmo->size) >> PAGE_SHIFT;
+		u64 page = MAX(k->next, m->vmo_offset >> PAGE_SHIFT);
+		struct tree_counts part = { 0 };
+		page = page < end ? tree_next(t, page, end) : end;
+		k->next = MIN(end, page + COUNT_STEP);
+		if (page < end)
+			tree_count(t, page, k->next, &part);
+		k->pages += part.pages;
+		k->private_pages += part.private_pages;
+		if (k->next < end)
+			return false;
+	}
+	out->committed = k->pages << PAGE_SHIFT;
+	out->private_bytes = k->private_pages << PAGE_SHIFT;
 	out->shared_bytes = out->committed - out->private_bytes;
+	*k = (struct maps_count){ 0 };
+	return true;
 }
 
 /* The first entry in order behind everything that begins below va, or at va less deep than `depth`: goes down

@@ -70,6 +70,10 @@ void vmar_info(const struct vmar *r, sys_vmar_info_t *info);
 /* What lies in r in address order, a region before its content, r's own children at depth 1. at, depth (in/out):
  * where to go on; r's base and 0 at first. False: no more. O(log n) per level. */
 bool vmar_maps_next(struct vmar *r, vaddr_t *at, u32 *depth, sys_maps_t *out);
+/* Counts the pages that a mapping which was so found shows, in bounded steps, and puts them into *out. k: zero at first, kept between steps; one that
+ * is gone meanwhile shows nothing more. True: done, *k is zero again. */
+struct maps_count { vaddr_t base; u64 next, pages, private_pages; };
+bool vmar_maps_count(const struct vmar *r, sys_maps_t *out, struct maps_count *k);
 
 /* A page fault of a user access. access: one SYS_ACCESS_*. SYS_OK: entered, run on. VM_AGAIN: run on, it will
  * fault again. SHOULD_WAIT: w registered. Else the status of the fault message: NOT_FOUND (no mapping),

@@ -23,11 +23,12 @@ struct cpu {
 	u64 user_gs;                            /* the user's gs base, in MSR_KERNEL_GS */
 	u8 xsave;                               /* XSAVE, or FXSAVE */
 	u8 pending;                             /* enum arch_pending, noted by interrupts */
-	u8 polls;                               /* arch_preempt_poll()s that said no since one said yes */
 	bool taken;                             /* arch_cpu_stop() took its context, and it does not know yet; both write it */
 	u32 number;
 	struct tss tss;
 	u64 gdt[7];
+
+	u64 polled, polled_first;               /* arch_preempt_poll(): the last look, and the first of this entry */
 
 	/* Between CPUs (ipi.c). */
 	u32 requests;                           /* enum request; atomic: set by the lock's holder, cleared by this CPU when done */

@@ -145,15 +145,24 @@ unsigned arch_take_pending(void)
 	return pending;
 }
 
+/* Nothing tells one entry from the next but that nobody has looked for longer than a step takes. */
+static bool polled_long(struct cpu *cpu)
+{
+	u64 now = read_tsc(), before = cpu->polled;
+	cpu->polled = now;
+	if (now - before > ARCH_STEP_CYCLES)
+		cpu->polled_first = now;
+	if (now - cpu->polled_first <= ARCH_POLL_CYCLES)
+		return false;
+	cpu->polled_first = now;
+	return true;
+}
+
 bool arch_preempt_poll(void)
 {
 	struct cpu *cpu = this_cpu();
 	__asm__ volatile ("sti; nop; cli" ::: "memory");
-	if (cpu->pending || ++cpu->polls == ARCH_POLLS_MAX || lock_wanted()) {
-		cpu->polls = 0;
-		return true;
-	}
-	return false;
+	return cpu->pending || lock_wanted() || polled_long(cpu);
 }
 
 /* An interrupt between the look at `pending` and hlt would be slept through; it cannot come there: sti lets

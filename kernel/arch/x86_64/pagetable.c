@@ -14,6 +14,7 @@
 #include "arch/pagetable.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "lib/words.h"
 
 #define E_PRESENT  (1ull << 0)
 #define E_WRITE    (1ull << 1)
@@ -232,9 +233,10 @@ vaddr_t pt_next(paddr_t root, vaddr_t va, vaddr_t end)
 		walk(&way, root, va);
 		if (way.level == 1)
 			return va;
-		/* Nothing below this entry: on to the next; few, since each table that exists leads to a leaf. */
+		/* On to the table's next entry that is there, or to the next table; few times, since each table that exists leads to a leaf. */
 		u64 span = PAGE_SIZE_ << 9 * (way.level - 1);
-		va = (va & ~(span - 1)) + span;
+		unsigned at = index_of(va, way.level), next = words_zero(way.at[way.level] - at, at, ENTRIES);
+		va = (va & ~(span - 1)) + (next - at) * span;
 	}
 	return end;
 }
