@@ -40,7 +40,7 @@ CALL_INLINE bool call_bad_place(const void *place, size_t size)
 
 CALL_INLINE void call_check_place(struct call *c, const void *place, size_t size)
 {
-	if (call_bad_place(place, size))
+	if (__builtin_expect(call_bad_place(place, size), 0))
 		c->number |= CALL_NO_PLACE;
 }
 

@@ -26,8 +26,8 @@ struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const
 /* The same where no table is missing, in one walk; *old: what was there. False, and nothing done: one is. */
 bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct pt_entry *old);
 struct pt_entry pt_query(paddr_t root, vaddr_t va);
-/* The same walk for user copies: the entry if all of `need` (PT_READ, PT_WRITE) is allowed at every level, else flags 0. Marks accessed (dirty). */
-struct pt_entry pt_access(paddr_t root, vaddr_t va, u32 need);
+/* For user copies: the kernel's address of the byte at va if all of `need` (PT_READ, PT_WRITE) is allowed at every level, else NULL. Marks accessed (dirty). */
+void *pt_reach(paddr_t root, vaddr_t va, u32 need);
 
 /* Called for each entry that is removed or changed. */
 typedef void pt_visit(void *context, vaddr_t va, struct pt_entry old);

@@ -19,6 +19,7 @@ static inline u32 header_accept(u64 h) { return (u32)(h >> 48); }
 static inline u64 header_make(u32 words, u32 caps) { return words | (u64)caps << 32; }
 
 #define REGISTER_WORDS 4u               /* of a message, that travel in registers */
+#define MESSAGE_REST (offsetof(sys_msg_t, word) + REGISTER_WORDS * sizeof(u64))         /* where the others stand in its memory */
 
 /* As many of a message's first four words as there are: those behind them are not the receiver's to see. */
 static inline void message_copy_registers(struct regs *to, const u64 *word, u32 words)

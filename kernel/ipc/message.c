@@ -11,7 +11,6 @@
 
 struct ipc_hooks ipc_hooks;
 
-#define WORDS_AT (offsetof(sys_msg_t, word) + 4 * sizeof(u64))
 #define CAPS_AT  offsetof(sys_msg_t, cap)
 
 /* ---- taking a message from the sender's memory -------------------------------------------------------------------------------------- */
@@ -46,7 +45,7 @@ static int fetch(struct thread *t, vaddr_t msg)
 
 	if (likely(words <= 4 && caps == 0))
 		return SYS_OK;
-	status = copy_part(t, t->word, msg + WORDS_AT, words > 4 ? (words - 4) * sizeof(u64) : 0);
+	status = copy_part(t, t->word, msg + MESSAGE_REST, words > 4 ? (words - 4) * sizeof(u64) : 0);
 	if (status == SYS_OK)
 		status = copy_part(t, t->cap, msg + CAPS_AT, caps * sizeof(sys_cap_t));
 	if (status == SYS_OK && caps)
@@ -331,7 +330,7 @@ static sys_status_t copy_out(struct thread *t)
 	sys_status_t status = SYS_OK;
 
 	if (words > 4)
-		status = space_copy_out(t->space, t->context.regs.rsi + WORDS_AT, t->word, (words - 4) * sizeof(u64), &done, t->retries, &t->page);
+		status = space_copy_out(t->space, t->context.regs.rsi + MESSAGE_REST, t->word, (words - 4) * sizeof(u64), &done, t->retries, &t->page);
 	done = 0;
 	if (status == SYS_OK && caps)
 		status = space_copy_out(t->space, t->context.regs.rsi + CAPS_AT, t->cap, caps * sizeof(sys_cap_t), &done, t->retries, &t->page);

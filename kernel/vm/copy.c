@@ -33,8 +33,7 @@ static bool user_page(vaddr_t va) { return va >= SPACE_LOW && va < SPACE_HIGH; }
 /* The kernel's address of the user's byte at va if hardware allows the access now, else NULL. */
 static void *reach_now(struct space *s, vaddr_t va, unsigned access)
 {
-	struct pt_entry e = pt_access(s->root, va, need_of(access));
-	return e.flags ? (u8 *)phys_to_virt(e.frame) + (va & PAGE_MASK) : NULL;
+	return pt_reach(s->root, va, need_of(access));
 }
 
 sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len, unsigned retries,
@@ -51,6 +50,11 @@ sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len,
 		return status;
 	*out = reach_now(s, va, access);
 	return *out ? SYS_OK : VM_AGAIN;
+}
+
+void *space_window(struct space *s, vaddr_t va, u64 len, unsigned access)
+{
+	return user_page(va) && (va & PAGE_MASK) + len <= PAGE_SIZE_ ? reach_now(s, va, access) : NULL;
 }
 
 sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *offset)

@@ -93,6 +93,8 @@ sys_status_t space_copy_out(struct space *s, vaddr_t to, const void *from, u64 l
  * the page's end). */
 sys_status_t space_reach(struct space *s, vaddr_t va, unsigned access, u64 *len, unsigned retries,
                          struct page_wait *w, void **out);
+/* The same for [va, va + len) if it lies in one page and needs no fault; else NULL. */
+void *space_window(struct space *s, vaddr_t va, u64 len, unsigned access);
 
 /* What memory va shows, told apart from all other: the id of the object that is mapped there, and the byte's offset in
  * it. BAD_ADDRESS: nothing is, or not to be read. Looks for no page. O(log mappings) for each level of regions. */

@@ -101,6 +101,130 @@ TEST("ipc_call:OK ipc_reply:OK every length both ways")
 	}
 }
 
+/* A server at places of its own choosing: every length comes and goes back reversed, words behind the last as they were. */
+struct mirror { sys_cap_t ep, reply; sys_msg_t *msg; volatile unsigned served; };
+
+static int64_t reflect(void *arg)
+{
+	struct mirror *m = arg;
+	sys_status_t status = sys_ipc_recv(m->ep, m->reply, m->msg, NULL, SYS_TIME_INFINITE);
+
+	while (status == SYS_OK) {
+		m->served++;
+		for (uint32_t i = 0, j = m->msg->words; i + 1 < j; i++) {
+			uint64_t first = m->msg->word[i];
+			m->msg->word[i] = m->msg->word[--j];
+			m->msg->word[j] = first;
+		}
+		status = sys_ipc_reply_recv(m->reply, m->msg, m->ep, NULL, SYS_TIME_INFINITE);
+	}
+	return status;
+}
+
+static void mirror_calls(struct mirror *m, sys_msg_t *msg)
+{
+	sys_cap_t thread;
+
+	m->ep = new_endpoint();
+	m->reply = new_reply();
+	m->msg->accept = msg->accept = 0;
+	thread = helper_start(reflect, m);
+	until_waiting(thread);
+	for (uint32_t words = 0; words <= SYS_MSG_WORDS; words++) {
+		for (uint32_t i = 0; i < SYS_MSG_WORDS; i++)
+			msg->word[i] = 100 * words + i;
+		msg->label = words;
+		msg->words = words;
+		msg->caps = 0;
+		OKAY(sys_ipc_call(m->ep, msg, SYS_TIME_INFINITE));
+		EQ(msg->label, words);
+		EQ(msg->words, words);
+		for (uint32_t i = 0; i < SYS_MSG_WORDS; i++)
+			EQ(msg->word[i], 100 * words + (i < words ? words - 1 - i : i));
+	}
+	EQ(m->served, SYS_MSG_WORDS + 1);
+	OKAY(sys_thread_kill(thread, 0));
+}
+
+TEST("ipc_call:OK ipc_reply_recv:OK every length, messages anywhere in their pages, also across two")
+{
+	static const unsigned at[] = {0, PAGE - sizeof(sys_msg_t), PAGE - 300, PAGE - 48, PAGE - 8};
+	enum { PLACES = sizeof(at) / sizeof(at[0]) };
+	uint8_t *mine = map(new_vmo(2 * PAGE), 2 * PAGE), *its = map(new_vmo(2 * PAGE), 2 * PAGE);
+
+	for (int i = 0; i < PLACES * PLACES; i++) {
+		struct mirror m = {.msg = (sys_msg_t *)(its + at[i / PLACES])};
+		mirror_calls(&m, (sys_msg_t *)(mine + at[i % PLACES]));
+		helper_drop(1);
+	}
+	unmap(mine, 2 * PAGE);
+	unmap(its, 2 * PAGE);
+}
+
+TEST("ipc_call:OK ipc_reply_recv:OK both messages at one place")
+{
+	static sys_msg_t both;
+	struct mirror m = {.msg = &both};
+
+	m.ep = new_endpoint();
+	m.reply = new_reply();
+	sys_cap_t thread = helper_start(reflect, &m);
+	until_waiting(thread);
+	both = numbered(1, SYS_MSG_WORDS);
+	OKAY(sys_ipc_call(m.ep, &both, SYS_TIME_INFINITE));
+	for (uint32_t i = 0; i < SYS_MSG_WORDS; i++)
+		EQ(both.word[i], 1000 + SYS_MSG_WORDS - 1 - i);
+	OKAY(sys_thread_kill(thread, 0));
+}
+
+struct caller { sys_cap_t ep; sys_msg_t *msg; };
+
+/* A call, and then one of no words, so that who answers the first need not wait for nothing. */
+static int64_t call_twice(void *arg)
+{
+	struct caller *c = arg;
+	sys_status_t status = sys_ipc_call(c->ep, c->msg, SYS_TIME_INFINITE);
+	uint64_t label = 0, word[4] = {0, 0, 0, 0};
+
+	return status == SYS_OK ? sys_ipc_call4(c->ep, &label, word) : status;
+}
+
+/* The receiver's page is shared with a snapshot when the words come, first the server's, then the caller's. */
+TEST("ipc_call:OK ipc_reply_recv:OK what comes is not written to a snapshot's page")
+{
+	enum { LAST = SYS_MSG_WORDS - 1 };
+	const uint64_t at = offsetof(sys_msg_t, word[LAST]);
+	sys_cap_t mine = new_vmo(PAGE), its = new_vmo(PAGE), before;
+	struct mirror m = {.ep = new_endpoint(), .reply = new_reply(), .msg = map(its, PAGE)};
+	struct caller c = {.ep = new_endpoint(), .msg = map(mine, PAGE)};
+	sys_msg_t msg = numbered(7, SYS_MSG_WORDS);
+	sys_cap_t thread;
+
+	*m.msg = numbered(1, 0);
+	m.msg->word[LAST] = 55;
+	sys_cap_t server = helper_start(reflect, &m);
+	until_waiting(server);
+	before = new_snapshot(its, 0, PAGE);
+	OKAY(sys_ipc_call(m.ep, &msg, SYS_TIME_INFINITE));
+	EQ(msg.word[0], 7000 + LAST);
+	EQ(get(before, at), 55);
+	EQ(get(its, at), 7000);
+
+	*c.msg = numbered(3, SYS_MSG_WORDS);
+	thread = helper_start(call_twice, &c);
+	OKAY(sys_ipc_recv(c.ep, m.reply = new_reply(), &msg, NULL, after(LIMIT)));
+	check_numbered(&msg, 3, SYS_MSG_WORDS);
+	before = new_snapshot(mine, 0, PAGE);
+	msg = numbered(4, SYS_MSG_WORDS);
+	OKAY(sys_ipc_reply_recv(m.reply, &msg, c.ep, NULL, SYS_TIME_INFINITE));
+	OKAY(sys_ipc_reply(m.reply, &msg));
+	EQ(until_exited(thread), SYS_OK);
+	EQ(get(before, at), 3000 + LAST);
+	EQ(get(mine, at), 4000 + LAST);
+	unmap(m.msg, PAGE);
+	unmap(c.msg, PAGE);
+}
+
 struct client { sys_cap_t ep; volatile uint64_t sum; };
 
 static int64_t three_calls(void *arg)

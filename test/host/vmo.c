@@ -69,9 +69,8 @@ static sys_status_t access(vaddr_t va, bool write, u64 *value)
 	sys_status_t status = SYS_OK;
 	page_wait_init(&w);
 	for (unsigned tries = 0; tries < 1000; tries++) {
-		struct pt_entry e = pt_access(space->root, va, write ? PT_READ | PT_WRITE : PT_READ);
-		if (e.flags) {
-			u64 *at = (u64 *)((u8 *)phys_to_virt(e.frame) + (va & PAGE_MASK));
+		u64 *at = pt_reach(space->root, va, write ? PT_READ | PT_WRITE : PT_READ);
+		if (at) {
 			if (write)
 				*at = *value;
 			*value = *at;

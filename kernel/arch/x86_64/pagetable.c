@@ -151,14 +151,17 @@ struct pt_entry pt_query(paddr_t root, vaddr_t va)
 	return entry ? entry_read(*entry, rights) : (struct pt_entry){ 0, 0 };
 }
 
-struct pt_entry pt_access(paddr_t root, vaddr_t va, u32 need)
+void *pt_reach(paddr_t root, vaddr_t va, u32 need)
 {
-	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above), e;
 	u64 asked = need & PT_WRITE ? E_PRESENT | E_WRITE : E_PRESENT;
-	if (!entry || (*entry & rights & asked) != asked)
-		return (struct pt_entry){ 0, 0 };
-	*entry |= need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED;
-	return entry_read(*entry, rights);
+	if (unlikely(!entry))
+		return NULL;
+	e = *entry;
+	if (unlikely((e & rights & asked) != asked))
+		return NULL;
+	*entry = e | (need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED);
+	return (u8 *)phys_to_virt(e & E_FRAME) + (va & PAGE_MASK);
 }
 
 /* Hands back the leaf table and the tables above it that have become empty. */
