@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* endpoint.c: the life and the end of endpoints, reply objects and notifications, and what is bound to them. See ipc.h.
+/* endpoint.c: the life and the end of endpoints and reply objects, and what is bound to them. See ipc.h.
  * Whatever stands on a list here when its object ends is told, one a step. Lock: the kernel lock. */
 #include "ipc/futex.h"
 #include "ipc/message.h"
@@ -153,61 +153,13 @@ static void left(struct thread *t)
 		r->receiver = NULL;
 }
 
-/* ---- notifications ------------------------------------------------------------------------------------------------------------------------ */
-
-void notification_init(struct notification *n)
-{
-	pqueue_init(&n->waiters);
-	list_init(&n->watches);
-}
-
-void notification_signal(struct notification *n, u64 bits)
-{
-	struct pqueue_node *first = pqueue_first(&n->waiters);
-	struct thread *t;
-
-	n->bits |= bits;
-	if (!first || !n->bits)
-		return;
-	t = container_of(first, struct thread, queue);
-	thread_complete(t, SYS_OK);
-	t->context.regs.rdx = n->bits;
-	n->bits = 0;
-}
-
-int notification_wait(struct thread *t, struct notification *n, i64 deadline)
-{
-	if (n->bits) {
-		t->context.regs.rdx = n->bits;
-		n->bits = 0;
-		return SYS_OK;
-	}
-	if (deadline != SYS_TIME_INFINITE && deadline <= arch_now())
-		return SYS_ERR_TIMED_OUT;
-	return thread_block(t, WAIT_NOTIFICATION, &n->waiters, deadline, true);
-}
-
-static bool notification_reap(struct object *o)
-{
-	struct notification *n = (struct notification *)o;
-	struct pqueue_node *first = pqueue_first(&n->waiters);
-
-	if (!first)
-		return !watch_end_first_of_ntfn(&n->watches);
-	thread_complete(container_of(first, struct thread, queue), SYS_ERR_PEER_CLOSED);
-	return false;
-}
-
-const struct object_type notification_type = {
-	.name = "notification", .size = sizeof(struct notification), .reap = notification_reap,
-};
-
 /* ---- boot --------------------------------------------------------------------------------------------------------------------------------- */
 
 static void gone(struct thread *t)
 {
 	if (t->fault_endpoint)
 		leave_fault_endpoint(t);
+	notification_unbind(t);
 	ipc_hooks.cspace_left(t);
 }
 

@@ -56,6 +56,7 @@ struct notification {
 	struct object object;
 	u64 bits;
 	struct pqueue waiters;          /* threads in WAIT_NOTIFICATION */
+	struct thread *bound;           /* weak: its t->bound is this */
 	struct list watches;            /* that signal it */
 };
 
@@ -72,6 +73,9 @@ void endpoint_init(struct endpoint *e);
 void notification_init(struct notification *n);
 void notification_signal(struct notification *n, u64 bits);
 int notification_wait(struct thread *t, struct notification *n, i64 deadline);
+/* t, where it receives messages, gets n's bits as one (notification.c). BAD_STATE: one of them is bound already, or t has exited. */
+sys_status_t notification_bind(struct thread *t, struct notification *n);
+void notification_unbind(struct thread *t);             /* harmless where nothing is bound */
 
 /* A pager is bound to its endpoint for life. */
 void ipc_bind_pager(struct pager *p, struct endpoint *ep, u64 badge);
@@ -89,3 +93,4 @@ struct ipc_hooks {
 extern struct ipc_hooks ipc_hooks;
 void ipc_boot(void);
 void endpoint_check(const struct endpoint *e);
+void notification_check(const struct notification *n);

@@ -150,6 +150,12 @@ static void put_request(struct pager *p, struct thread *to)
 	              (u64[]){ request.key, request.offset, request.length, request.access });
 }
 
+void message_put_bits(struct thread *to, u64 bits)
+{
+	end_call(to);
+	put_registers(to, 0, SYS_LABEL_NOTIFICATION, header_make(1, 0), &bits);
+}
+
 /* A pager with requests stands on its endpoint's list of senders, with the priority of the first. */
 static void stand(struct pager *p)
 {
@@ -245,6 +251,8 @@ int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 dea
 		return SYS_ERR_BAD_STATE;
 	if (unlikely(object_dying(&ep->object)))
 		return SYS_ERR_PEER_CLOSED;
+	if (unlikely(thread_has_news(t)))
+		return notification_receive(t), CALL_DONE;
 	while ((first = pqueue_first(&ep->senders)) != NULL) {
 		if (receive_first(t, first, reply))
 			return CALL_DONE;

@@ -23,7 +23,7 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	if (!t)
 		return status;
 	t->state = SYS_THREAD_NEW;
-	t->priority = priority;
+	t->priority = t->floor = priority;
 	list_init(&t->run);
 	list_init(&t->in_space);
 	list_init(&t->in_cspace);
@@ -195,6 +195,7 @@ void thread_set_priority(struct thread *t, u8 priority)
 	if (at_futex)
 		thread_hooks.futex_leave(t);
 	t->priority = priority;
+	thread_set_news(t, thread_has_news(t));
 	page_wait_set_priority(&t->page, priority);
 	if (ready)
 		sched_enqueue(t);
@@ -357,6 +358,8 @@ void thread_check(const struct thread *t)
 	ASSERT(waiting || !t->timed);
 	ASSERT(waiting || t->page.state == PAGE_WAIT_IDLE);
 	ASSERT((t->wait == WAIT_PAGE) == (t->page.state != PAGE_WAIT_IDLE));
+	ASSERT(t->floor == (thread_has_news(t) ? THREAD_NEWS : t->priority));
+	ASSERT(!thread_has_news(t) || (t->bound && t->wait != WAIT_RECV));
 	ASSERT(t->page.poll == (t->page_timeout == 0));
 	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t)));
 	ASSERT(t->affinity && t->pinned == (t->affinity != sched_cpus()));

@@ -18,6 +18,7 @@
 struct cnode;
 struct cpu;
 struct endpoint;
+struct notification;
 struct reply;
 struct thread;
 
@@ -50,7 +51,8 @@ struct thread {
 		u16 stands_as;          /* state and wait */
 		u32 waits_as;           /* all of it: THREAD_WAITS_AS(wait kind) where nothing else is the matter */
 	};
-	u8 priority;
+	u16 priority;                   /* below PRIORITIES */
+	u16 floor;                      /* the same; THREAD_NEWS while its bound notification has bits: so one comparison tells both (fastpath.c) */
 	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
 	struct cpu *cpu;                /* where it runs or waits for its turn; else where it ran last */
@@ -68,6 +70,7 @@ struct thread {
 	struct endpoint *fault_endpoint;        /* weak: listed in the endpoint */
 	struct list in_fault_endpoint;
 	u64 fault_badge;
+	struct notification *bound;     /* weak: its n->bound is this */
 
 	/* waiting */
 	bool in_call;                   /* WAIT_PAGE: it waits inside a syscall, not an access */
@@ -98,6 +101,10 @@ struct thread {
 #define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)       /* also of stands_as */
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");
 extern const struct object_type thread_type;
+
+#define THREAD_NEWS (PRIORITIES + 1u)
+static inline bool thread_has_news(const struct thread *t) { return t->floor == THREAD_NEWS; }
+static inline void thread_set_news(struct thread *t, bool news) { t->floor = news ? THREAD_NEWS : t->priority; }
 
 static inline struct thread *thread_of(struct arch_context *c) { return container_of(c, struct thread, context); }
 

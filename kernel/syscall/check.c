@@ -14,6 +14,7 @@ static void check_object(struct object *o)
 		thread_check((struct thread *)o);
 		return futex_check_thread((struct thread *)o);
 	case SYS_TYPE_ENDPOINT: return endpoint_check((struct endpoint *)o);
+	case SYS_TYPE_NOTIFICATION: return notification_check((struct notification *)o);
 	case SYS_TYPE_CNODE:    return cnode_check((struct cnode *)o);
 	case SYS_TYPE_VMO:      return vmo_check((struct vmo *)o);
 	case SYS_TYPE_PAGER:    return pager_check((struct pager *)o);

@@ -8,7 +8,7 @@
  *            then they go straight from one to the other, in the entry that leaves into the receiver, as its own copy-out would
  *   call     the endpoint's capability has SEND and the endpoint lives; one receiver waits there and offers a reply object
  *   reply    the reply object holds a caller that waits for a reply (not for a fault's); the endpoint's capability has RECV and nobody stands on its list of
- *            senders or receivers
+ *            senders or receivers; the receiver's bound notification has no bits
  *
  * A suspended thread is never among them (a receiver that is suspended leaves its queue, and a suspended caller is refused here), nor one that is bound to
  * some CPUs: the other thread runs on this one.
@@ -154,7 +154,7 @@ FORM static struct arch_context *reply_recv(struct thread *t, enum form form, ca
 	to = reply->caller;
 	if (unlikely(!to || !pqueue_empty(&ep->senders) || !pqueue_empty(&ep->receivers)))
 		return syscall_ordinary(t);
-	if (unlikely(to->waits_as != THREAD_WAITS_AS(WAIT_REPLY) || to->priority < t->priority))
+	if (unlikely(to->waits_as != THREAD_WAITS_AS(WAIT_REPLY) || to->priority < t->floor))
 		return syscall_ordinary(t);
 	if (form == LONG && !find_rest(&rest, t, to))
 		return syscall_ordinary(t);
@@ -169,7 +169,7 @@ FORM static struct arch_context *reply_recv(struct thread *t, enum form form, ca
 	reply->receiver = t;
 	t->waits_on = &ep->receivers;
 	t->arrival = ++thread_arrivals;
-	pqueue_insert_alone(&ep->receivers, &t->queue, t->priority);
+	pqueue_insert_alone(&ep->receivers, &t->queue, (u8)t->floor);      /* its priority */
 	return wait_for(t, WAIT_RECV, reply, to);
 }
 

@@ -106,6 +106,19 @@ int call_thread_set_page_timeout(struct call *c)
 	return ns < 0 ? SYS_ERR_INVALID_ARGS : thread_set_page_timeout(call_object(c, 0), ns);
 }
 
+int call_thread_bind_notification(struct call *c)
+{
+	struct thread *t = call_object(c, 0);
+	struct notification *n = call_object(c, 1);
+
+	if (n)
+		return notification_bind(t, n);
+	if (t->state == SYS_THREAD_EXITED)
+		return SYS_ERR_BAD_STATE;
+	notification_unbind(t);
+	return SYS_OK;
+}
+
 int call_thread_set_tls(struct call *c)
 {
 	struct thread *t = call_object(c, 0);

@@ -456,7 +456,8 @@ TEST("thread_set_page_timeout:OK bounds a wait that is under way")
 TEST("thread_set_page_timeout:OK a fault for an access that waits already")
 {
 	struct places p = places_begin();
-	sys_cap_t ep = new_endpoint(), reply = new_reply(), thread = accessor(reads, p.missing + 9, ep, SYS_TIME_INFINITE);
+	sys_cap_t ep = new_endpoint(), reply = new_reply();
+	sys_cap_t thread = accessor(reads, p.missing + 9, ep, SYS_TIME_INFINITE);
 	sys_msg_t msg = {0};
 
 	until_waiting(thread);
