@@ -298,6 +298,26 @@ static void do_create_account(void)
 	*a = (struct m_account){ .account = made, .parent = parent, .total = frames, .caps = 1 };
 }
 
+/* To any size, also one that is refused. */
+static void do_resize(void)
+{
+	struct m_account *a = pick_account(), *parent = chance(90) ? a->parent : pick_account();
+	u64 frames = 1 + choose(chance(10) ? 4000 : 120), held = a->account->used + a->account->promised, total = a->total;
+
+	if (!parent)
+		return;
+	sys_status_t status = account_resize(parent->account, a->account, frames);
+	if (status == SYS_OK)
+		a->total = frames;
+	must(a->account->total == a->total);
+	if (parent != a->parent)
+		must(status == SYS_ERR_INVALID_ARGS);
+	else if (frames < held)
+		must(status == SYS_ERR_BAD_STATE);
+	else if (status != SYS_OK)
+		check_refusal(status, parent, frames - total);
+}
+
 static void do_create_thing(void)
 {
 	struct m_account *a = pick_account();
@@ -487,6 +507,14 @@ static struct figures figures_of(const struct account *a)
 	return (struct figures){ a->used, a->promised, a->peak, a->objects, frame_count_free() };
 }
 
+/* Nothing to grow: then the charge fails instead. */
+static sys_status_t fail_resize(const struct m_account *a)
+{
+	if (!a->parent)
+		return account_charge(a->account, 1);
+	return account_resize(a->parent->account, a->account, a->total + 1);
+}
+
 static void do_failures(void)
 {
 	struct m_account *a = pick_account();
@@ -495,12 +523,13 @@ static void do_failures(void)
 
 	settle();
 	struct figures before = figures_of(a->account), after;
-	for (unsigned call = 0; call < 4; call++) {
+	for (unsigned call = 0; call < 5; call++) {
 		failure_arm(1);
 		switch (call) {
 		case 0: status = account_charge(a->account, 1); break;
 		case 1: status = account_create(a->account, 1, &account_made); break;
-		case 2: must(!slab_alloc(a->account, PART, 0x80, &status)); break;
+		case 2: status = fail_resize(a); break;
+		case 3: must(!slab_alloc(a->account, PART, 0x80, &status)); break;
 		default: must(!object_create(a->account, SYS_TYPE_VMO, &status)); break;
 		}
 		must(allocation_failed());
@@ -516,6 +545,7 @@ static void step(void)
 	u64 n = choose(1000);
 
 	if (n < 50) do_create_account();
+	else if (n < 80) do_resize();
 	else if (n < 350) do_create_thing();
 	else if (n < 500) do_pages();
 	else if (n < 550) do_move_page();

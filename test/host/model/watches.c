@@ -53,6 +53,7 @@ static struct m_watch watch[WATCHES];
 static struct { struct notification *n; u64 bits; } ntfn[NTFNS];
 static struct { struct account *payer; struct cnode *node; struct slot *account_name, *node_name; } home[HOMES];
 static struct space *space;
+static int focus;
 
 static struct account *account_of(const struct m_object *o) { return container_of(o->object, struct account, object); }
 static u64 bit(const struct m_watch *w) { return 1ull << (w - watch); }
@@ -289,6 +290,7 @@ static void make_node(int h)
 static void start(void)
 {
 	kernel_start(4096);
+	focus = 0;
 	memset(object, 0, sizeof object);
 	memset(watch, 0, sizeof watch);
 	memset(ntfn, 0, sizeof ntfn);
@@ -401,9 +403,17 @@ static void set(int index, int c)
 
 /* ---- other operations ----------------------------------------------------------------------------------------------- */
 
+/* Most operations are on one object for a while, so that much happens to it before it has told. */
+static int any_object(void)
+{
+	if (chance(1))
+		focus = (int)choose(OBJECTS);
+	return chance(60) ? focus : (int)choose(OBJECTS);
+}
+
 static bool any_copy(int *index, int *c)
 {
-	*index = (int)choose(OBJECTS);
+	*index = any_object();
 	*c = (int)choose(COPIES);
 	return object[*index].copy[*c] != NULL;
 }
@@ -561,7 +571,7 @@ static void op_end_payer(int h)
 static void step(void)
 {
 	u64 dice = choose(1000);
-	int o = (int)choose(OBJECTS), n = (int)choose(NTFNS), index, c;
+	int o = any_object(), n = (int)choose(NTFNS), index, c;
 	bool there = any_copy(&index, &c);
 
 	if (dice < 300 && there) set(index, c);
@@ -572,10 +582,10 @@ static void step(void)
 	else if (dice < 600) op_child(&object[o]);
 	else if (dice < 630) op_happen(&object[o]);
 	else if (dice < 760 && object[o].kind == ACCOUNT) op_free(&object[o]);
-	else if (dice < 820) for (u64 i = choose(6); i > 0; i--) watch_tell_step();
-	else if (dice < 900) tell_all();
+	else if (dice < 840) for (u64 i = choose(4); i > 0; i--) watch_tell_step();
+	else if (dice < 870) tell_all();
 	else if (dice < 950) op_take(n);
-	else if (dice < 965) renew(o);
+	else if (dice < 955) renew(o);
 	else if (dice < 975) op_end_ntfn(n);
 	else if (dice < 982) op_end_node(1 + (int)choose(HOMES - 1));
 	else if (dice < 988) op_end_payer(1 + (int)choose(HOMES - 1));
