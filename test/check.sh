@@ -183,6 +183,8 @@ note "host tests"
 host_tests
 note "models"
 models
+note "protocols"
+results < <(test/model/run.sh | grep -v '^1\.\.')
 note "guest tests"
 guest_tests release
 guest_tests debug
