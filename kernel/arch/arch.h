@@ -120,6 +120,7 @@ void arch_timer_set(i64 when);
 /* From now on each entry into the kernel is timed, from when it has the lock; halting does not count. Costs nothing where it was not asked for. */
 void arch_measure_entries(void);
 u64 arch_longest_entry(void);                                        /* the longest so far on any CPU, in cycles; 0: not measured */
+bool arch_longest_entry_call(u64 *number);                           /* it was a system call, of this number; else an interrupt of this vector */
 
 /* ---- console, end --------------------------------------------------------------------------------------------------------- */
 void arch_console_write(const char *text, size_t len);               /* polls; \n becomes \r\n */

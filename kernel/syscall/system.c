@@ -49,12 +49,21 @@ int call_system_info(struct call *c)
 	return call_copy_out(c, c->r->rdx, from, size);
 }
 
+/* Where entries are measured. */
+static void say_longest_entry(void)
+{
+	u64 number;
+	bool by_call = arch_longest_entry_call(&number);
+
+	if (arch_longest_entry())
+		kprintf("vellum: longest entry %lu cycles, by %s %lu\n", arch_longest_entry(), by_call ? "system call" : "vector", number);
+}
+
 int call_system_shutdown(struct call *c)
 {
 	u32 code = (u32)c->r->rsi;
 
-	if (arch_longest_entry())
-		kprintf("vellum: longest entry %lu cycles\n", arch_longest_entry());
+	say_longest_entry();
 	kprintf("vellum: shutdown %u\n", code);
 	arch_shutdown(code);
 }

@@ -206,6 +206,7 @@ void arch_timer_set(i64 when)
 
 void arch_measure_entries(void) {}
 u64 arch_longest_entry(void) { return 0; }
+bool arch_longest_entry_call(u64 *number) { *number = 0; return false; }
 
 bool arch_is_pending(void) { return self->pending != 0; }
 

@@ -39,7 +39,8 @@ struct cpu {
 	bool serial_late;                       /* a serial interrupt came then; this CPU's own */
 	u8 stop_vector;                         /* the answer to REQUEST_STOP: what arch_cpu_stop() returns */
 	u32 ticket;                             /* its last one for the kernel lock */
-	u64 entered;                            /* when the entry under way began, if entries are measured */
+	u64 entered;                            /* when the entry under way began, if entries are measured; */
+	u64 entered_vector, entered_call;       /* by which vector, and with which system call's number */
 	i64 alarm;                              /* what arch_timer_set() was told; INT64_MAX: none */
 	_Alignas(CPU_AREA) u8 area[ARCH_CPU_AREA_SIZE];         /* kernel lock */
 };

@@ -16,7 +16,7 @@ struct lock kernel_lock __attribute__((aligned(64)));
 _Static_assert(offsetof(struct lock, serving) == LOCK_SERVING, "serving");
 
 static bool measuring;
-static u64 longest;                     /* kernel lock */
+static u64 longest, longest_vector, longest_call;       /* kernel lock */
 
 /* ---- the lock ------------------------------------------------------------------------------------------------ */
 static u32 serving(void) { return __atomic_load_n(&kernel_lock.serving, __ATOMIC_ACQUIRE); }
@@ -69,6 +69,12 @@ void arch_measure_entries(void)
 
 u64 arch_longest_entry(void) { return longest; }
 
+bool arch_longest_entry_call(u64 *number)
+{
+	*number = longest_vector == VECTOR_SYSCALL ? longest_call : longest_vector;
+	return longest_vector == VECTOR_SYSCALL;
+}
+
 void measure_begin(void)
 {
 	if (measuring)
@@ -78,16 +84,21 @@ void measure_begin(void)
 void measure_end(void)
 {
 	u64 took = measuring ? read_tsc() - this_cpu()->entered : 0;
-	if (took > longest)
-		longest = took;
+	if (took <= longest)
+		return;
+	longest = took;
+	longest_vector = this_cpu()->entered_vector;
+	longest_call = this_cpu()->entered_call;
 }
 
 /* ---- ways in ------------------------------------------------------------------------------------------------- */
 /* Takes the lock. False: the context that came in was taken away meanwhile. */
-static bool enter(void)
+static bool enter(const struct arch_context *c)
 {
 	struct cpu *cpu = this_cpu();
 	bool taken;
+	cpu->entered_vector = c->regs.vector;   /* while it is certainly there */
+	cpu->entered_call = c->regs.rax;
 	lock_take();
 	measure_begin();
 	taken = cpu->taken;
@@ -104,13 +115,13 @@ static struct arch_context *leave(struct arch_context *c)
 
 struct arch_context *syscall_careful(struct arch_context *c)
 {
-	return leave(enter() ? kernel_syscall(c) : kernel_taken());
+	return leave(enter(c) ? kernel_syscall(c) : kernel_taken());
 }
 
 struct arch_context *trap_user_careful(struct arch_context *c)
 {
 	u64 vector = c->regs.vector;
-	if (enter())
+	if (enter(c))
 		return leave(trap_user(c));
 	if (vector >= VECTOR_STUBS)             /* the interrupt is this CPU's, whatever became of the context */
 		interrupt_note(vector);
@@ -123,5 +134,5 @@ struct arch_context *trap_user_ipi(struct arch_context *c)
 	interrupt_note(VECTOR_IPI);
 	if (!cpu->taken && !cpu->pending)
 		return NULL;
-	return leave(enter() ? kernel_interrupt(c) : kernel_taken());
+	return leave(enter(c) ? kernel_interrupt(c) : kernel_taken());
 }
