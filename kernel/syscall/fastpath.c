@@ -2,17 +2,17 @@
 /* fastpath.c: the way of a message from a caller to a server that waits, and back. Everything passes with it switched off (boot option `nofast`); it only
  * skips what cannot matter when all of this holds:
  *
- *   both     no capabilities, a label of the user's; no deadline on either side; the other thread's priority is not lower: as the sender runs, nobody with a
- *            higher one is ready, so the other runs next in any case. (On the way into a system call nobody has asked for a look at the run queues and no
- *            interrupt is noted: the way out saw to that.) Words beyond the registers lie in one page on either side, and both can be accessed as it is:
- *            then they go straight from one to the other, in the entry that leaves into the receiver, as its own copy-out would
+ *   both     a label of the user's; no deadline on either side; the other thread's priority is not lower: as the sender runs, nobody with a higher one is
+ *            ready, so the other runs next in any case. (On the way into a system call nobody has asked for a look at the run queues and no interrupt is
+ *            noted: the way out saw to that.) What does not fit the registers lies in one page on either side, and both can be accessed as it is: then it
+ *            goes straight from one to the other, in the entry that leaves into the receiver, as its own copy-out would. Capabilities move without a fuss
  *   call     the endpoint's capability has SEND and the endpoint lives; one receiver waits there and offers a reply object
  *   reply    the reply object holds a caller that waits for a reply (not for a fault's); the endpoint's capability has RECV and nobody stands on its list of
  *            senders or receivers; the receiver's bound notification has no bits
  *
  * A suspended thread is never among them (a receiver that is suspended leaves its queue, and a suspended caller is refused here), nor one that is bound to
  * some CPUs: the other thread runs on this one.
- * Each way is there three times: for messages that fit the registers, for longer ones, and for the calls of four words. The commit point is marked; before it nothing has changed that a call may not
+ * Each way is there three times: for messages that fit the registers, for all others, and for the calls of four words. The commit point is marked; before it nothing has changed that a call may not
  * change of its own registers. Lock: the kernel lock.
  */
 #include "lib/counters.h"
@@ -24,26 +24,61 @@
 enum form { SHORT, FOUR, LONG };
 #define FORM __attribute__((always_inline)) inline
 
-/* Up to so many words, no capabilities, and nothing wrong. Nearly always nothing is accepted, and then the header is the number of words. */
-static inline bool message_plain(const struct regs *r, u32 words)
+/* Does it fit the registers? Nearly always nothing is accepted either, and then the header is the number of words. */
+static inline bool message_short(const struct regs *r)
 {
 	u64 header = r->r9;
 
-	if (unlikely(header > REGISTER_WORDS) && (header << 16 >> 16 > words || header_accept(header) > SYS_MSG_CAPS))
-		return false;
-	return !(r->r8 & SYS_LABEL_KERNEL);
+	return likely(header <= REGISTER_WORDS) || (header << 16 >> 16 <= REGISTER_WORDS && header_accept(header) <= SYS_MSG_CAPS);
 }
 
-/* The words behind those in registers, on both sides, each in one page. */
-struct rest { void *from, *to; u64 bytes; };
-
-/* False: they cannot be reached at once, on both sides. */
-static bool find_rest(struct rest *rest, struct thread *from, struct thread *to)
+/* Is it right, as far as that is not known from its form? */
+static inline bool message_good(const struct regs *r, enum form form)
 {
-	rest->bytes = (header_words(from->context.regs.r9) - REGISTER_WORDS) * sizeof(u64);
-	rest->from = space_window(from->space, from->context.regs.rsi + MESSAGE_REST, rest->bytes, SYS_ACCESS_READ);
-	rest->to = space_window(to->space, to->context.regs.rsi + MESSAGE_REST, rest->bytes, SYS_ACCESS_WRITE);
-	return rest->from && rest->to;
+	u64 header = r->r9;
+
+	if (unlikely(r->r8 & SYS_LABEL_KERNEL))
+		return false;
+	return form != LONG || (header_words(header) <= SYS_MSG_WORDS && header_caps(header) <= SYS_MSG_CAPS && header_accept(header) <= SYS_MSG_CAPS);
+}
+
+/* So many bytes that lie at this place in both messages. */
+struct part { void *from, *to; u64 bytes; };
+
+/* False: they are not in one page on each side, or not there. */
+static inline bool find_part(struct part *part, const struct thread *from, const struct thread *to, u64 place, u64 bytes)
+{
+	part->bytes = bytes;
+	part->from = space_window(from->space, from->context.regs.rsi + place, bytes, SYS_ACCESS_READ);
+	part->to = space_window(to->space, to->context.regs.rsi + place, bytes, SYS_ACCESS_WRITE);
+	return part->from && part->to;
+}
+
+/* Moves the capabilities that are named there. False: something is the matter with one of them, and nothing has moved. */
+static bool move_caps(const struct part *names, struct thread *from, struct thread *to, u32 count)
+{
+	memcpy(from->cap, names->from, names->bytes);
+	return count <= header_accept(to->context.regs.r9) && ipc_hooks.caps_move(from, to, count) == SYS_OK;
+}
+
+/* Passes on what does not fit the registers. False: not on this way, and nothing has moved. */
+static bool pass_rest(struct thread *from, struct thread *to)
+{
+	u32 words = header_words(from->context.regs.r9), caps = header_caps(from->context.regs.r9);
+	struct part rest, names;
+
+	if (words > REGISTER_WORDS && !find_part(&rest, from, to, MESSAGE_REST, (words - REGISTER_WORDS) * sizeof(u64)))
+		return false;
+	if (caps && !find_part(&names, from, to, offsetof(sys_msg_t, cap), caps * sizeof(sys_cap_t)))
+		return false;
+	if (caps && !move_caps(&names, from, to, caps))
+		return false;
+	/* COMMIT */
+	if (words > REGISTER_WORDS)
+		memmove(rest.to, rest.from, rest.bytes);
+	if (caps)
+		memcpy(names.to, to->cap, names.bytes);
+	return true;
 }
 
 /* As cnode_lookup and the dispatcher's checks, for a right at least; a CNode of two levels is for the ordinary way. */
@@ -61,11 +96,11 @@ static inline struct slot *find(const struct thread *t, sys_cap_t name, enum sys
 	return likely(s->object->alive_as == type) ? s : NULL;         /* who has a right has an object */
 }
 
-/* So many words and no capabilities came; what the receiver accepts stays as it was. */
-static inline void header_put(u64 *header, u32 words)
+/* So much came; what the receiver accepts stays as it was. */
+static inline void header_put(u64 *header, u32 words, u32 caps)
 {
 	((u32 *)header)[0] = words;
-	((u16 *)header)[2] = 0;
+	((u16 *)header)[2] = (u16)caps;
 }
 
 /* Ends the waiting call of `to` with the message in the registers of `from`. */
@@ -81,7 +116,7 @@ static inline void deliver(const struct thread *from, struct thread *to, u64 bad
 	r->rax = SYS_OK;
 	r->rdx = badge;
 	r->r8 = f->r8;
-	header_put(&r->r9, words);
+	header_put(&r->r9, words, form == LONG ? header_caps(f->r9) : 0);
 	message_copy_registers(r, &f->r12, words);
 }
 
@@ -96,21 +131,19 @@ static inline struct arch_context *wait_for(struct thread *t, enum wait_kind kin
 	return &to->context;
 }
 
-FORM static struct arch_context *call(struct thread *t, enum form form, call_way *else_way)
+FORM static struct arch_context *call(struct thread *t, enum form form)
 {
 	struct regs *r = &t->context.regs;
 	struct slot *s = find(t, r->rdi, SYS_TYPE_ENDPOINT, SYS_RIGHT_SEND);
 	struct endpoint *ep;
 	struct thread *to;
 	struct reply *reply;
-	struct rest rest;
+	u64 badge;
 
 	if (form == FOUR)
 		call_set_four(r);
-	if (unlikely(!s || (form != FOUR && r->rdx != (u64)SYS_TIME_INFINITE)))
+	if (unlikely(!s || (form != FOUR && r->rdx != (u64)SYS_TIME_INFINITE) || !message_good(r, form)))
 		return syscall_ordinary(t);
-	if (unlikely(!message_plain(r, form == LONG ? SYS_MSG_WORDS : REGISTER_WORDS)))
-		return else_way(t);
 	ep = (struct endpoint *)s->object;
 	to = container_of(ep->receivers.all.next, struct thread, queue.all);
 	if (unlikely(pqueue_empty(&ep->receivers) || !pqueue_alone(&ep->receivers, &to->queue)))
@@ -118,27 +151,25 @@ FORM static struct arch_context *call(struct thread *t, enum form form, call_way
 	reply = to->reply;
 	if (unlikely(!reply || to->priority < t->priority || to->waits_as != THREAD_WAITS_AS(WAIT_RECV)))
 		return syscall_ordinary(t);
-	if (form == LONG && !find_rest(&rest, t, to))
+	badge = s->badge;                       /* the capability itself may be one of those that move */
+	if (form == LONG && !pass_rest(t, to))
 		return syscall_ordinary(t);
 	/* COMMIT */
 	pqueue_remove_alone(&ep->receivers);
 	to->waits_on = NULL;
-	deliver(t, to, s->badge, form);
-	if (form == LONG)
-		memmove(rest.to, rest.from, rest.bytes);
+	deliver(t, to, badge, form);
 	reply->receiver = NULL;
 	reply->caller = t;
 	return wait_for(t, WAIT_REPLY, reply, to);
 }
 
-FORM static struct arch_context *reply_recv(struct thread *t, enum form form, call_way *else_way)
+FORM static struct arch_context *reply_recv(struct thread *t, enum form form)
 {
 	struct regs *r = &t->context.regs;
 	struct slot *s = find(t, r->rdi, SYS_TYPE_REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV);
 	struct endpoint *ep;
 	struct reply *reply;
 	struct thread *to;
-	struct rest rest;
 
 	if (unlikely(!s))
 		return syscall_ordinary(t);
@@ -146,22 +177,18 @@ FORM static struct arch_context *reply_recv(struct thread *t, enum form form, ca
 	s = find(t, r->rdx, SYS_TYPE_ENDPOINT, SYS_RIGHT_RECV);
 	if (form == FOUR)
 		call_set_four(r);
-	if (unlikely(!s || (form != FOUR && r->r10 != (u64)SYS_TIME_INFINITE)))
+	if (unlikely(!s || (form != FOUR && r->r10 != (u64)SYS_TIME_INFINITE) || !message_good(r, form)))
 		return syscall_ordinary(t);
-	if (unlikely(!message_plain(r, form == LONG ? SYS_MSG_WORDS : REGISTER_WORDS)))
-		return else_way(t);
 	ep = (struct endpoint *)s->object;
 	to = reply->caller;
 	if (unlikely(!to || !pqueue_empty(&ep->senders) || !pqueue_empty(&ep->receivers)))
 		return syscall_ordinary(t);
 	if (unlikely(to->waits_as != THREAD_WAITS_AS(WAIT_REPLY) || to->priority < t->floor))
 		return syscall_ordinary(t);
-	if (form == LONG && !find_rest(&rest, t, to))
+	if (form == LONG && !pass_rest(t, to))
 		return syscall_ordinary(t);
 	/* COMMIT: from here on the call is a receive */
 	deliver(t, to, 0, form);
-	if (form == LONG)
-		memmove(rest.to, rest.from, rest.bytes);
 	r->rax = NR_ipc_recv_rest;
 	if (form == FOUR)
 		r->r10 = (u64)SYS_TIME_INFINITE;
@@ -173,12 +200,19 @@ FORM static struct arch_context *reply_recv(struct thread *t, enum form form, ca
 	return wait_for(t, WAIT_RECV, reply, to);
 }
 
-__attribute__((noinline)) static struct arch_context *long_call(struct thread *t) { return call(t, LONG, syscall_ordinary); }
-static struct arch_context *fast_call(struct thread *t) { return call(t, SHORT, long_call); }
-static struct arch_context *fast_call4(struct thread *t) { return call(t, FOUR, syscall_ordinary); }
-__attribute__((noinline)) static struct arch_context *long_reply_recv(struct thread *t) { return reply_recv(t, LONG, syscall_ordinary); }
-static struct arch_context *fast_reply_recv(struct thread *t) { return reply_recv(t, SHORT, long_reply_recv); }
-static struct arch_context *fast_reply_recv4(struct thread *t) { return reply_recv(t, FOUR, syscall_ordinary); }
+static struct arch_context *fast_call4(struct thread *t) { return call(t, FOUR); }
+__attribute__((noinline)) static struct arch_context *long_call(struct thread *t) { return call(t, LONG); }
+static struct arch_context *fast_call(struct thread *t)
+{
+	return likely(message_short(&t->context.regs)) ? call(t, SHORT) : long_call(t);
+}
+
+static struct arch_context *fast_reply_recv4(struct thread *t) { return reply_recv(t, FOUR); }
+__attribute__((noinline)) static struct arch_context *long_reply_recv(struct thread *t) { return reply_recv(t, LONG); }
+static struct arch_context *fast_reply_recv(struct thread *t)
+{
+	return likely(message_short(&t->context.regs)) ? reply_recv(t, SHORT) : long_reply_recv(t);
+}
 
 void fast_ways_on(void)
 {

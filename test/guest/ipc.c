@@ -189,6 +189,74 @@ static int64_t call_twice(void *arg)
 	return status == SYS_OK ? sys_ipc_call4(c->ep, &label, word) : status;
 }
 
+/* A server whose answers bring back what came, its own endpoint's capability among it. */
+static int64_t give_back(void *arg)
+{
+	struct mirror *m = arg;
+	sys_status_t status = sys_ipc_recv(m->ep, m->reply, m->msg, NULL, SYS_TIME_INFINITE);
+
+	while (status == SYS_OK) {
+		m->served++;
+		status = sys_ipc_reply_recv(m->reply, m->msg, m->ep, NULL, SYS_TIME_INFINITE);
+	}
+	return status;
+}
+
+TEST("ipc_call:OK ipc_reply_recv:OK four capabilities and every length, there and back")
+{
+	static sys_msg_t its, mine;
+	static const uint32_t words[] = {0, 4, 5, SYS_MSG_WORDS};
+	struct mirror m = {.ep = new_endpoint(), .reply = new_reply(), .msg = &its};
+	sys_cap_t badged;
+
+	its.accept = SYS_MSG_CAPS;
+	sys_cap_t thread = helper_start(give_back, &m), vmo = new_vmo(PAGE);
+	until_waiting(thread);
+	put(vmo, 0, 99);
+	OKAY(sys_cap_mint(m.ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, 41, &badged));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		sys_koid_t koid = cap_info(m.ep).koid;
+		mine = numbered(9, words[i]);
+		mine.accept = SYS_MSG_CAPS;
+		mine.caps = 4;          /* the one that the call is made through goes along */
+		sys_cap_t names[] = {vmo, badged, new_notification(), reduced(ut, SYS_RIGHT_GRANT)};
+		memcpy(mine.cap, names, sizeof(names));
+		OKAY(sys_ipc_call(badged, &mine, SYS_TIME_INFINITE));
+		check_numbered(&mine, 9, words[i]);
+		EQ(mine.caps, 4);
+		EQ(mine.accept, SYS_MSG_CAPS);
+		for (int c = 0; c < 4; c++)
+			CHECK(cap_is_gone(names[c]));
+		vmo = mine.cap[0];
+		badged = mine.cap[1];
+		EQ(get(vmo, 0), 99);
+		EQ(cap_info(badged).badge, 41);
+		EQ(cap_info(badged).koid, koid);
+		EQ(cap_info(mine.cap[2]).type, SYS_TYPE_NOTIFICATION);
+		EQ(cap_info(mine.cap[3]).rights, SYS_RIGHT_GRANT);
+	}
+	EQ(m.served, sizeof(words) / sizeof(words[0]));
+	OKAY(sys_thread_kill(thread, 0));
+}
+
+TEST("ipc_recv:OK the badge of a capability that goes along in its own message")
+{
+	struct ipc_job job = {.op = JOB_RECV, .ep = new_endpoint(), .reply = new_reply(), .msg = {.accept = 1}};
+	sys_msg_t msg = {.caps = 1};
+	sys_cap_t badged, thread = job_start(&job);
+
+	until_waiting(thread);
+	OKAY(sys_cap_mint(job.ep, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, 41, &badged));
+	msg.cap[0] = badged;
+	struct caller c = {.ep = badged, .msg = &msg};
+	sys_cap_t caller = helper_start(call_twice, &c);
+	EQ(until_exited(thread), SYS_OK);
+	EQ(job.badge, 41);
+	CHECK(cap_is_gone(badged));
+	OKAY(sys_ipc_reply(job.reply, &(sys_msg_t){0}));
+	EQ(until_exited(caller), SYS_ERR_BAD_CAP);
+}
+
 /* The receiver's page is shared with a snapshot when the words come, first the server's, then the caller's. */
 TEST("ipc_call:OK ipc_reply_recv:OK what comes is not written to a snapshot's page")
 {
@@ -549,19 +617,17 @@ static void set_stage(struct stage *s, int how, uint16_t accept, bool full)
 		OKAY(sys_ipc_recv(s->ep, s->reply, &msg, NULL, after(LIMIT)));
 }
 
-static sys_status_t emit(int how, const struct stage *s, sys_msg_t *msg)
+static sys_status_t emit(int how, const struct stage *s, sys_msg_t *msg, sys_time_t deadline)
 {
-	sys_time_t soon = sys_clock_get() + 5 * MILLISECOND;
-
 	switch (how) {
 	case SEND:
-		return sys_ipc_send(s->ep, msg, soon);
+		return sys_ipc_send(s->ep, msg, deadline);
 	case CALL:
-		return sys_ipc_call(s->ep, msg, soon);
+		return sys_ipc_call(s->ep, msg, deadline);
 	case REPLY:
 		return sys_ipc_reply(s->reply, msg);
 	default:
-		return sys_ipc_reply_recv(s->reply, msg, s->ep, NULL, soon);
+		return sys_ipc_reply_recv(s->reply, msg, s->ep, NULL, deadline);
 	}
 }
 
@@ -570,10 +636,11 @@ static void emit_refused(int how, struct stage *s, sys_msg_t *msg, sys_status_t 
 {
 	sys_msg_t good = numbered(17, 2);
 
-	REFUSED(want, emit(how, s, msg));
+	REFUSED(want, emit(how, s, msg, sys_clock_get() + 5 * MILLISECOND));
+	REFUSED(want, emit(how, s, msg, SYS_TIME_INFINITE));
 	EQ(thread_info(s->thread).state, SYS_THREAD_WAITING);
 	EQ(s->job.status, 77);
-	STATUS(how == REPLY_RECV ? SYS_ERR_TIMED_OUT : SYS_OK, emit(how, s, &good));
+	STATUS(how == REPLY_RECV ? SYS_ERR_TIMED_OUT : SYS_OK, emit(how, s, &good, sys_clock_get() + 5 * MILLISECOND));
 	EQ(until_exited(s->thread), SYS_OK);
 	check_numbered(&s->job.msg, 17, 2);
 }
