@@ -350,6 +350,7 @@ TEST("thread_write_state:BAD_STATE a message that is still to be copied into the
 	static struct receiver receiver;
 	sys_msg_t msg = {.label = 1, .words = SYS_MSG_WORDS};
 
+	OKAY(sys_thread_set_affinity(SYS_CAP_THREAD, 1));       /* and the other's: a lower one does not run then */
 	receiver.ep = new_endpoint();
 	memset(&receiver.msg, 0, sizeof(receiver.msg));
 	for (size_t i = 0; i < SYS_MSG_WORDS; i++)
@@ -366,6 +367,7 @@ TEST("thread_write_state:BAD_STATE a message that is still to be copied into the
 	OKAY(sys_thread_resume(thread));
 	while (thread_info(thread).state != SYS_THREAD_EXITED)
 		sleep_for(MILLISECOND);
+	OKAY(sys_thread_set_affinity(SYS_CAP_THREAD, UINT64_MAX));
 	EQ(memcmp(receiver.msg.word, msg.word, sizeof(msg.word)), 0);
 }
 
