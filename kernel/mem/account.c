@@ -65,9 +65,12 @@ void account_init(void)
 /* Makes n frames free by destroying what is dying anyway. */
 static sys_status_t account_need_slow(struct account *a, u64 n)
 {
-	for (unsigned step = 0; !a->closed && n <= a->total && step < ACCOUNT_STEPS && object_reap_step(a); step++)
+	for (unsigned step = 1; !a->closed && n <= a->total && object_reap_step(a); step++) {
 		if (n <= account_free(a) && !a->closed)
 			return SYS_OK;
+		if (step >= ACCOUNT_STEPS && arch_preempt_poll())
+			return VM_AGAIN;
+	}
 	return a->closed ? SYS_ERR_BAD_STATE : SYS_ERR_NO_MEMORY;
 }
 

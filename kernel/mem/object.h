@@ -16,6 +16,9 @@
 #include "lib/list.h"
 #include "lib/types.h"
 
+/* Internal status: one bounded step was done, make the same call (or instruction) again. Never seen by programs. */
+#define VM_AGAIN 1
+
 struct account;
 
 enum object_flags {

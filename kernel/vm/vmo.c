@@ -159,6 +159,9 @@ static void adopt(struct vmo *v, struct vmo *child)
 	v->child_count++;
 }
 
+/* The cut has an entry of its own where much had to be protected before. What others write to meanwhile is no more than this many steps. */
+#define PROTECT_FEW 4u
+
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
 {
 	struct vmo *child;
@@ -171,9 +174,12 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 		return SYS_ERR_NOT_SUPPORTED;
 	if (!trim(v))
 		return VM_AGAIN;
-	while (!mapping_protect_step(v))
+	unsigned steps = 0;
+	for (; !mapping_protect_step(v); steps++)
 		if (arch_preempt_poll())
 			return VM_AGAIN;
+	if (steps > PROTECT_FEW)
+		return VM_AGAIN;
 	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
 	status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)

@@ -21,8 +21,6 @@
 #include "mem/object.h"
 
 #define REQUEST_PAGES 512u
-/* Internal status: one bounded step was done, make the same call (or instruction) again. Never seen by programs. */
-#define VM_AGAIN 1
 
 struct vmo;
 struct space;
