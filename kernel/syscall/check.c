@@ -41,7 +41,7 @@ void check_sometimes(void)
 	static u64 next;
 	u64 begin = arch_cycles(), end;
 
-	if (begin < next)
+	if (begin <= next)
 		return;
 	check_all();
 	end = arch_cycles();

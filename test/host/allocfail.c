@@ -24,7 +24,10 @@ static bool hit;                        /* it was reached in the call under test
 static bool refused;                    /* ... and the call failed */
 static sys_status_t refusal;            /* what it says then */
 
-static sys_cap_t name_of(void *object, struct slot *parent) { return slot_cap(cap_put(cs, object, parent, SLOT_FIRST)); }
+static sys_cap_t name_of(void *object, struct slot *parent)
+{
+	return slot_cap(cap_put(cs, object, parent, SLOT_FIRST));
+}
 static u64 result(void) { return user->context.regs.rdx; }
 
 static void world(void)

@@ -2,8 +2,8 @@
 /* user.h: programs on the fake machine, which come into the kernel as real ones do: registers in, status out, through
  * the dispatcher with its checks of types and rights, the fast path and the scheduler.
  *
- * One CPU: `user` is the thread that has it. A call is one entry. Afterwards another thread may have the CPU, the same one
- * may have to make its call again (user_in_call), or it has a result. Somebody must always be ready to run: a test has
+ * One CPU: `user` is the thread that has it. A call is one entry. Afterwards another thread may have the CPU, the same
+ * one may have to make its call again (user_in_call), or it has a result. Somebody must always be ready to run: a test has
  * one thread that never waits. */
 #pragma once
 #include "common/kernel.h"
@@ -25,8 +25,8 @@ void user_begin(void);
 bool user_in_call(const struct thread *t);
 /* The running thread, in no call, makes one: arguments in order of the registers of vellum/syscalls.def. */
 void user_enter_with(u64 number, const u64 *arg, unsigned args);
-#define user_enter(number, ...) \
-	user_enter_with(number, (const u64[]){ 0, ##__VA_ARGS__ } + 1, sizeof((const u64[]){ 0, ##__VA_ARGS__ }) / sizeof(u64) - 1)
+#define USER_ARGS(...) (const u64[]){ 0, ##__VA_ARGS__ } + 1, sizeof((const u64[]){ 0, ##__VA_ARGS__ }) / sizeof(u64) - 1
+#define user_enter(number, ...) user_enter_with(number, USER_ARGS(__VA_ARGS__))
 /* The running thread, whose call is not over, makes it again. */
 void user_again(void);
 /* The running thread's access there fails; it comes by an exception. */
@@ -37,8 +37,7 @@ void user_interrupt(void);
 void user_time(i64 to);
 /* The running thread, which is alone but for the one that never waits, makes a call until it is over. */
 sys_status_t user_call_with(u64 number, const u64 *arg, unsigned args);
-#define user_call(number, ...) \
-	user_call_with(number, (const u64[]){ 0, ##__VA_ARGS__ } + 1, sizeof((const u64[]){ 0, ##__VA_ARGS__ }) / sizeof(u64) - 1)
+#define user_call(number, ...) user_call_with(number, USER_ARGS(__VA_ARGS__))
 
 /* The status of a thread's last call. */
 static inline sys_status_t user_status(const struct thread *t) { return (sys_status_t)t->context.regs.rax; }

@@ -2,8 +2,8 @@
 /* accounts.c: random sequences on accounts, slabs and objects against an executable model.
  *
  * A thing is an object of some size with pages, parts (cells of its account) and at most one reference to an older
- * thing. Its reap gives all that back in steps and cuts those that hold it, as kernel objects do. What the kernel should
- * charge follows from the model alone: an account pays for its things' pages, and for each distinct frame that holds a
+ * thing. Its reap gives all that back in steps and cuts those that hold it, as kernel objects do. What the kernel
+ * should charge follows from the model alone: an account pays for its things' pages, and for each distinct frame that holds a
  * cell of it.
  *
  * Between settlements destruction is under way and only the walkers look, after every step; after a settlement

@@ -3,8 +3,8 @@
  *
  * One file of test/host/model is one subject: it defines `model`, makes its choices by choose() and chance() alone, and
  * says must() of all that it compares. The choices come from a generator with a seed (main.c) or are read from bytes
- * (test/fuzz), so what one has found the other can be made to do as well. A run goes in episodes, each on a fresh machine with
- * a seed of its own, so that whatever is found can be repeated at once. */
+ * (test/fuzz), so what one has found the other can be made to do as well. A run goes in episodes, each on a fresh
+ * machine with a seed of its own, so that whatever is found can be repeated at once. */
 #pragma once
 #include "common/kernel.h"
 

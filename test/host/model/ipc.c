@@ -1,539 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ipc.c: threads that send, call, receive, reply, signal, fault, suspend, resume, kill and reprioritise each other, with
- * deadlines and with capabilities in messages, against an executable model. Programs come in through the dispatcher and
+/* ipc.c: threads that send, call, receive, reply, signal, fault, suspend, resume, kill and reprioritise each other,
+ * with deadlines and with capabilities in messages, against an executable model. Programs come in through the dispatcher and
  * run when the scheduler says so; whoever runs makes the next call, and must be one of the best that can.
  *
- * The model has no queues: who is next is looked for among all waiting threads, by priority, then by the number of
- * its arrival. Of each CSpace it knows every slot, the order of the free ones and their next generations. After every
- * step each thread must have the outcome that the model gives it, what it received must be what was sent, and every
- * slot must hold what the model says. A call that must be made again (its thread was suspended, or an interrupt came) is
- * judged anew when its thread next runs. */
+ * What each call does to the model is in ipcrules.c. After every step each thread must have the outcome that the model
+ * gives it, what it received must be what was sent, and every slot must hold what the model says. A call that must be
+ * made again (its thread was suspended, or an interrupt came) is judged anew when its thread next runs. */
 #include <string.h>
-#include "common/user.h"
-#include "model/engine.h"
+#include "model/ipcrules.h"
 #include "syscall/check.h"
 #include "syscall/fastpath.h"
 
-#define THREADS   9
-#define ENDPOINTS 3
-#define REPLIES   4
-#define NTFNS     10                    /* the first two in every CSpace, the others once: they are sent about */
-#define COMMON    2
-#define SPACES    2                     /* CSpaces: thread i has i % SPACES */
-#define SLOTS     32u
-#define NONE      -1
-#define HOLE      0x10000ull            /* nothing is mapped there */
+#define HOLE 0x10000ull                 /* nothing is mapped there */
 
-enum wait { RUNS, SENDS, CALLS, RECEIVES, AWAITS_REPLY, AWAITS_BITS, FAULT_QUEUED, FAULT_TAKEN, DEAD };
-/* What can be named. */
-enum kind { FREE, ENDPOINT, REPLY, NTFN, THREAD };
-
-struct message {                        /* word i is id * 100 + i, but a fault's are given */
-	u64 id, label;
-	u32 words, caps;
-	sys_cap_t cap[SYS_MSG_CAPS];
-	bool fault;
-	u64 fault_word[4];
-};
-struct m_thread {
-	struct thread *t;
-	enum wait wait;
-	bool suspended, again;          /* again: in a call that it makes anew when it runs */
-	u64 call;                       /* its call's number */
-	sys_cap_t name[3];              /* the call's capability arguments: endpoint, reply, notification */
-	int ep, reply, ntfn;            /* what they named */
-	int fault_ep;
-	u64 priority, arrival, badge, fault_badge, accept;
-	bool small;                     /* its message stays in registers (calls of four words) */
-	struct message says;
-	i64 deadline, status;           /* status: of its last call */
-	i64 code;                       /* its exit code; before that, what a fault that nobody takes ends it with */
-	bool got;                       /* its last call received: what follows */
-	struct message hears;
-	u64 got_badge;
-	bool got_bits;                  /* a notification's: in got_badge */
-};
-struct m_slot { enum kind kind; int which; sys_rights_t rights; u64 badge; u32 generation; };
-struct m_cspace { struct cnode *c; struct m_slot slot[SLOTS]; u32 queue[SLOTS], free; };
-
-static struct m_thread thread[THREADS];
-static struct m_cspace cspace[SPACES];
-static struct { struct endpoint *e; bool over; } endpoint[ENDPOINTS];
-static struct { struct reply *r; int caller, receiver; } reply[REPLIES];
-static struct { struct notification *n; u64 bits; } ntfn[NTFNS];
 static vaddr_t memory[THREADS];
 static struct space *space;
 static struct thread *idler;            /* never waits, never ends, has the lowest priority */
-static struct slot *top;
-static u64 arrivals, messages;
-static i64 now;
-static bool polls;                      /* every look for an interrupt finds one */
-
-/* ---- the model: slots -------------------------------------------------------------------------------------------- */
-
-static int index_of(const struct m_thread *t) { return (int)(t - thread); }
-static struct m_cspace *cspace_of(const struct m_thread *t) { return &cspace[index_of(t) % SPACES]; }
-
-static void *object_of(enum kind kind, int which)
-{
-	switch (kind) {
-	case ENDPOINT: return endpoint[which].e;
-	case REPLY:    return reply[which].r;
-	case NTFN:     return ntfn[which].n;
-	default:       return thread[which].t;
-	}
-}
-
-static sys_cap_t name_at(const struct m_cspace *cs, u32 i) { return slot_name(i, cs->slot[i].generation); }
-
-/* The slot that a name names, or NULL. */
-static struct m_slot *named(struct m_cspace *cs, sys_cap_t name)
-{
-	u32 i = (u32)name;
-
-	return i < SLOTS && cs->slot[i].kind && cs->slot[i].generation == name >> 32 ? &cs->slot[i] : NULL;
-}
-
-/* The oldest free slot. */
-static u32 take_slot(struct m_cspace *cs, struct m_slot what)
-{
-	u32 i = cs->queue[0];
-
-	must(cs->free > 0);
-	memmove(cs->queue, cs->queue + 1, --cs->free * sizeof cs->queue[0]);
-	what.generation = cs->slot[i].generation;
-	cs->slot[i] = what;
-	return i;
-}
-
-static void free_slot(struct m_cspace *cs, struct m_slot *s)
-{
-	*s = (struct m_slot){ .generation = s->generation + 1 };
-	cs->queue[cs->free++] = (u32)(s - cs->slot);
-}
-
-/* A new capability in a CSpace or, if that is full, in another: all of them together have room. */
-static void put(struct m_cspace *cs, enum kind kind, int which, sys_rights_t rights, u64 badge)
-{
-	struct slot *s;
-	u32 i;
-
-	while (!cs->free)
-		cs = cs == cspace ? cs + 1 : cspace;
-	i = take_slot(cs, (struct m_slot){ .kind = kind, .which = which, .rights = rights, .badge = badge });
-	s = cap_put_with(cs->c, object_of(kind, which), rights, badge, top);
-	must(slot_cap(s) == name_at(cs, i));
-}
-
-/* Deletes all capabilities to an object that have one of these rights (0: all). */
-static void delete_caps(enum kind kind, int which, sys_rights_t rights)
-{
-	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++)
-		for (u32 i = 1; i < SLOTS; i++) {
-			struct m_slot *s = &cs->slot[i];
-
-			if (s->kind != kind || s->which != which || (rights && !(s->rights & rights)))
-				continue;
-			must(delete_all(cnode_slot(cs->c, i)) == SYS_OK);
-			free_slot(cs, s);
-		}
-}
-
-/* What a capability argument must have: BAD_CAP, WRONG_TYPE, ACCESS_DENIED or OK. */
-static sys_status_t check(struct m_thread *t, sys_cap_t name, enum kind kind, sys_rights_t rights, struct m_slot **out)
-{
-	struct m_slot *s = named(cspace_of(t), name);
-
-	*out = s;
-	if (!s)
-		return SYS_ERR_BAD_CAP;
-	if (s->kind != kind)
-		return SYS_ERR_WRONG_TYPE;
-	return (s->rights & rights) == rights ? SYS_OK : SYS_ERR_ACCESS_DENIED;
-}
-
-/* ---- the model: waiting ------------------------------------------------------------------------------------------ */
-
-/* The first that waits like this there: highest priority, then earliest. */
-static struct m_thread *first(bool (*waits)(const struct m_thread *, int), int at)
-{
-	struct m_thread *best = NULL;
-
-	for (struct m_thread *t = thread; t < thread + THREADS; t++)
-		if (!t->again && waits(t, at) && (!best || t->priority > best->priority ||
-		                                  (t->priority == best->priority && t->arrival < best->arrival)))
-			best = t;
-	return best;
-}
-
-static bool receives(const struct m_thread *t, int e) { return t->wait == RECEIVES && t->ep == e; }
-static bool awaits_bits(const struct m_thread *t, int n) { return t->wait == AWAITS_BITS && t->ntfn == n; }
-static bool sends(const struct m_thread *t, int e)
-{
-	return (t->wait == SENDS || t->wait == CALLS || t->wait == FAULT_QUEUED) && t->ep == e;
-}
-static bool past(const struct m_thread *t) { return t->deadline <= now; }
-
-static void leave(struct m_thread *t)
-{
-	for (int r = 0; r < REPLIES; r++) {
-		if (reply[r].caller == index_of(t))
-			reply[r].caller = NONE;
-		if (reply[r].receiver == index_of(t))
-			reply[r].receiver = NONE;
-	}
-}
-
-static void completes(struct m_thread *t, i64 status)
-{
-	leave(t);
-	t->wait = RUNS;
-	t->again = t->got = false;
-	t->status = status;
-}
-
-static void dies(struct m_thread *t, i64 code)
-{
-	leave(t);
-	t->wait = DEAD;
-	t->again = t->got = t->suspended = false;
-	t->code = code;
-}
-
-static void waits(struct m_thread *t, enum wait kind)
-{
-	t->wait = kind;
-	t->again = false;
-	t->arrival = ++arrivals;
-}
-
-/* ---- the model: messages ----------------------------------------------------------------------------------------- */
-
-/* Whether t may give these capabilities away, in the order in which they are looked at. */
-static sys_status_t grantable(struct m_thread *t)
-{
-	struct message *m = &t->says;
-
-	for (u32 i = 0; i < m->caps; i++) {
-		const struct m_slot *s = named(cspace_of(t), m->cap[i]);
-
-		if (!s)
-			return SYS_ERR_BAD_CAP;
-		if (!(s->rights & SYS_RIGHT_GRANT))
-			return SYS_ERR_ACCESS_DENIED;
-		for (u32 j = 0; j < i; j++)
-			if (m->cap[j] == m->cap[i])
-				return SYS_ERR_INVALID_ARGS;
-	}
-	return SYS_OK;
-}
-
-static void move_caps(struct m_thread *from, struct m_thread *to, struct message *m)
-{
-	for (u32 i = 0; i < m->caps; i++) {
-		struct m_slot *s = named(cspace_of(from), m->cap[i]);
-		u32 at = take_slot(cspace_of(to), *s);
-
-		free_slot(cspace_of(from), s);
-		m->cap[i] = name_at(cspace_of(to), at);
-	}
-}
-
-/* from's message becomes to's, whose call is over; an error is from's, and nothing has moved. */
-static sys_status_t hand_over(struct m_thread *from, struct m_thread *to, u64 badge)
-{
-	struct message m = from->says;
-	sys_status_t status = SYS_OK;
-
-	if (!m.fault && m.caps) {
-		if (m.caps > to->accept)
-			return SYS_ERR_BUFFER_TOO_SMALL;
-		status = grantable(from);
-		if (status == SYS_OK && cspace_of(to)->free < m.caps)
-			status = SYS_ERR_NO_SLOT;
-		if (status != SYS_OK)
-			return status;
-		move_caps(from, to, &m);
-	}
-	if (to->small)
-		m.words = MIN(m.words, 4u);
-	completes(to, SYS_OK);
-	to->got = true;
-	to->got_bits = false;
-	to->hears = m;
-	to->got_badge = badge;
-	return SYS_OK;
-}
-
-/* from's message was taken by one who offers reply r: from waits for the answer, or is told that there is none. */
-static void awaits(struct m_thread *from, int r)
-{
-	bool fault = from->says.fault;
-
-	if (r == NONE)
-		return fault ? dies(from, SYS_ERR_CANCELED) : completes(from, SYS_ERR_PEER_CLOSED);
-	from->wait = fault ? FAULT_TAKEN : AWAITS_REPLY;
-	from->again = false;
-	reply[r].caller = index_of(from);
-}
-
-static int offered(const struct m_thread *t)
-{
-	for (int r = 0; r < REPLIES; r++)
-		if (reply[r].receiver == index_of(t))
-			return r;
-	return NONE;
-}
-
-static bool good(const struct m_thread *t, bool reply_call)
-{
-	return t->says.words <= SYS_MSG_WORDS && t->says.caps <= SYS_MSG_CAPS && !(t->says.label & SYS_LABEL_KERNEL) &&
-		(!reply_call || t->accept <= SYS_MSG_CAPS);
-}
-
-/* The sender t meets a receiver, if one waits. */
-static sys_status_t meet_receiver(struct m_thread *t, bool call)
-{
-	struct m_thread *to = first(receives, t->ep);
-	int r = to ? offered(to) : NONE;
-	sys_status_t status;
-
-	status = hand_over(t, to, t->badge);
-	if (status != SYS_OK || !call)
-		completes(t, status);
-	else
-		awaits(t, r);
-	return status;
-}
-
-static void model_send(struct m_thread *t, bool call, bool anew)
-{
-	struct m_slot *s;
-	sys_status_t status = check(t, t->name[0], ENDPOINT, SYS_RIGHT_SEND, &s);
-
-	if (status != SYS_OK)
-		return completes(t, status);
-	t->ep = s->which;
-	t->badge = s->badge;
-	if (!good(t, call))
-		return completes(t, SYS_ERR_INVALID_ARGS);
-	if (call && past(t))
-		return completes(t, anew ? SYS_ERR_TIMED_OUT : SYS_ERR_INVALID_ARGS);
-	if (endpoint[t->ep].over)
-		return completes(t, SYS_ERR_PEER_CLOSED);
-	status = grantable(t);
-	if (status != SYS_OK)
-		return completes(t, status);
-	if (first(receives, t->ep))
-		meet_receiver(t, call);
-	else if (past(t))
-		completes(t, SYS_ERR_TIMED_OUT);
-	else
-		waits(t, call ? CALLS : SENDS);
-}
-
-/* Takes the first sender's message. False: it could not deliver, and was told. */
-static bool receive_first(struct m_thread *t, struct m_thread *from)
-{
-	bool call = from->wait != SENDS;
-	int r = t->reply;
-	sys_status_t status = hand_over(from, t, from->badge);
-
-	if (status != SYS_OK || !call)
-		completes(from, status);
-	else
-		awaits(from, r);
-	return status == SYS_OK;
-}
-
-/* The arguments are good: ep and reply say what they name. */
-static void model_receive(struct m_thread *t)
-{
-	struct m_thread *from;
-
-	t->call = NR_ipc_recv_rest;     /* of which a receive is the same as */
-	if (t->accept > SYS_MSG_CAPS)
-		return completes(t, SYS_ERR_INVALID_ARGS);
-	if (t->reply != NONE && (reply[t->reply].caller != NONE || reply[t->reply].receiver != NONE))
-		return completes(t, SYS_ERR_BAD_STATE);
-	if (endpoint[t->ep].over)
-		return completes(t, SYS_ERR_PEER_CLOSED);
-	while ((from = first(sends, t->ep)) != NULL) {
-		if (receive_first(t, from))
-			return;
-		if (polls) {
-			t->again = true;
-			return;
-		}
-	}
-	if (past(t))
-		return completes(t, SYS_ERR_TIMED_OUT);
-	waits(t, RECEIVES);
-	if (t->reply != NONE)
-		reply[t->reply].receiver = index_of(t);
-}
-
-static void model_recv(struct m_thread *t)
-{
-	struct m_slot *ep, *r = NULL;
-	sys_status_t status, second = SYS_OK;
-	bool rest = t->call != NR_ipc_recv;     /* then the reply object stands first, and must be one */
-
-	status = check(t, t->name[0], ENDPOINT, SYS_RIGHT_RECV, &ep);
-	if (t->name[1] != SYS_CAP_NULL || rest)
-		second = check(t, t->name[1], REPLY, SYS_RIGHT_RECV, &r);
-	if (status == SYS_OK || (rest && second != SYS_OK))
-		status = second;
-	if (status != SYS_OK)
-		return completes(t, status);
-	t->ep = ep->which;
-	t->reply = r ? r->which : NONE;
-	t->call = rest ? NR_ipc_recv_rest : NR_ipc_recv;
-	model_receive(t);
-	if (!rest && t->call == NR_ipc_recv_rest)
-		t->call = NR_ipc_recv;
-}
-
-/* The reply itself: what the call returns if that is all. */
-static sys_status_t model_answer(struct m_thread *t, int r)
-{
-	struct m_thread *caller = reply[r].caller == NONE ? NULL : &thread[reply[r].caller];
-	sys_status_t status;
-
-	if (!good(t, false))
-		return SYS_ERR_INVALID_ARGS;
-	if (!caller)
-		return SYS_ERR_BAD_STATE;
-	status = grantable(t);
-	if (status != SYS_OK)
-		return status;
-	if (caller->wait == AWAITS_REPLY)
-		return hand_over(t, caller, 0);
-	if (t->says.caps)
-		return SYS_ERR_BUFFER_TOO_SMALL;
-	completes(caller, caller->status);
-	return SYS_OK;
-}
-
-static void model_reply(struct m_thread *t)
-{
-	struct m_slot *r;
-	sys_status_t status = check(t, t->name[1], REPLY, SYS_RIGHT_SEND, &r);
-
-	completes(t, status == SYS_OK ? model_answer(t, r->which) : status);
-}
-
-static void model_reply_recv(struct m_thread *t)
-{
-	struct m_slot *r, *ep;
-	sys_status_t status = check(t, t->name[1], REPLY, SYS_RIGHT_SEND | SYS_RIGHT_RECV, &r);
-
-	if (status == SYS_OK)
-		status = check(t, t->name[0], ENDPOINT, SYS_RIGHT_RECV, &ep);
-	if (status == SYS_OK && t->accept > SYS_MSG_CAPS)
-		status = SYS_ERR_INVALID_ARGS;
-	if (status != SYS_OK)
-		return completes(t, status);
-	t->ep = ep->which;
-	t->reply = r->which;
-	status = model_answer(t, t->reply);
-	if (status != SYS_OK)
-		return completes(t, status);
-	t->call = NR_ipc_recv_rest;
-	if (t->says.caps)
-		t->again = true;                /* it may have given the call's own capabilities away */
-	else
-		model_receive(t);
-}
-
-static void take_bits(struct m_thread *t, int n)
-{
-	completes(t, SYS_OK);
-	t->got = t->got_bits = true;
-	t->got_badge = ntfn[n].bits;
-	ntfn[n].bits = 0;
-}
-
-static void model_wait(struct m_thread *t)
-{
-	struct m_slot *s;
-	sys_status_t status = check(t, t->name[2], NTFN, SYS_RIGHT_RECV, &s);
-
-	if (status != SYS_OK)
-		return completes(t, status);
-	t->ntfn = s->which;
-	if (ntfn[t->ntfn].bits)
-		take_bits(t, t->ntfn);
-	else if (past(t))
-		completes(t, SYS_ERR_TIMED_OUT);
-	else
-		waits(t, AWAITS_BITS);
-}
-
-static void model_call(struct m_thread *t, bool anew)
-{
-	switch (t->call) {
-	case NR_ipc_send:           return model_send(t, false, anew);
-	case NR_ipc_call:
-	case NR_ipc_call4:          return model_send(t, true, anew);
-	case NR_ipc_recv:
-	case NR_ipc_recv_rest:      return model_recv(t);
-	case NR_ipc_reply:          return model_reply(t);
-	case NR_notification_wait:  return model_wait(t);
-	case NR_ipc_reply_recv:
-	case NR_ipc_reply_recv4:    return model_reply_recv(t);
-	default:                    return completes(t, SYS_OK);        /* the rest of a deletion */
-	}
-}
-
-static void model_fault(struct m_thread *t, i64 code)
-{
-	t->code = code;
-	if (t->fault_ep == NONE)
-		return dies(t, code);
-	t->ep = t->fault_ep;
-	t->badge = t->fault_badge;
-	waits(t, FAULT_QUEUED);
-	if (first(receives, t->ep))
-		meet_receiver(t, true);
-}
-
-/* ---- the model: the end of things -------------------------------------------------------------------------------- */
-
-static void end_endpoint(int e)
-{
-	endpoint[e].over = true;
-	for (struct m_thread *t = thread; t < thread + THREADS; t++) {
-		if (t->fault_ep == e)
-			t->fault_ep = NONE;
-		if (t->again || t->ep != e)
-			continue;
-		if (t->wait == FAULT_QUEUED)
-			dies(t, t->code);
-		else if (sends(t, e) || receives(t, e))
-			completes(t, SYS_ERR_PEER_CLOSED);
-	}
-}
-
-static void end_reply(int r)
-{
-	struct m_thread *t = reply[r].caller == NONE ? NULL : &thread[reply[r].caller];
-
-	reply[r].caller = reply[r].receiver = NONE;
-	if (t && t->wait == FAULT_TAKEN)
-		dies(t, SYS_ERR_CANCELED);
-	else if (t)
-		completes(t, SYS_ERR_PEER_CLOSED);
-}
-
-static void end_notification(int n)
-{
-	struct m_thread *t;
-
-	while ((t = first(awaits_bits, n)) != NULL)
-		completes(t, SYS_ERR_PEER_CLOSED);
-	ntfn[n].bits = 0;
-}
+static u64 messages;
 
 /* ---- what every thread's outcome must be ------------------------------------------------------------------------- */
 
@@ -599,7 +82,7 @@ static void compare_slots(const struct m_cspace *cs)
 		const struct slot *s = cnode_slot(cs->c, i);
 
 		must(s->generation == m->generation);
-		must(s->object == (m->kind ? object_of(m->kind, m->which) : NULL));
+		must(s->object == (m->kind ? m_object_of(m->kind, m->which) : NULL));
 		must(!m->kind || (s->rights == m->rights && s->badge == m->badge));
 	}
 }
@@ -646,9 +129,9 @@ static void new_endpoint(int e)
 	endpoint[e].e = object_new(account_root(), SYS_TYPE_ENDPOINT);
 	endpoint[e].over = false;
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++) {
-		put(cs, ENDPOINT, e, SYS_RIGHT_SEND | SYS_RIGHT_RECV | perhaps_grant(), 0);
-		put(cs, ENDPOINT, e, SYS_RIGHT_SEND | perhaps_grant(), 1 + choose(1000));
-		put(cs, ENDPOINT, e, SYS_RIGHT_RECV | perhaps_grant(), 0);
+		m_put(cs, ENDPOINT, e, SYS_RIGHT_SEND | SYS_RIGHT_RECV | perhaps_grant(), 0);
+		m_put(cs, ENDPOINT, e, SYS_RIGHT_SEND | perhaps_grant(), 1 + choose(1000));
+		m_put(cs, ENDPOINT, e, SYS_RIGHT_RECV | perhaps_grant(), 0);
 	}
 }
 
@@ -657,7 +140,7 @@ static void new_reply(int r)
 	reply[r].r = object_new(account_root(), SYS_TYPE_REPLY);
 	reply[r].caller = reply[r].receiver = NONE;
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++)
-		put(cs, REPLY, r, SYS_RIGHT_SEND | (chance(90) ? SYS_RIGHT_RECV : 0) | perhaps_grant(), 0);
+		m_put(cs, REPLY, r, SYS_RIGHT_SEND | (chance(90) ? SYS_RIGHT_RECV : 0) | perhaps_grant(), 0);
 }
 
 static void new_notification(int n)
@@ -665,10 +148,10 @@ static void new_notification(int n)
 	ntfn[n].n = object_new(account_root(), SYS_TYPE_NOTIFICATION);
 	ntfn[n].bits = 0;
 	if (n >= COMMON)
-		return put(&cspace[choose(SPACES)], NTFN, n, SYS_RIGHT_SEND | perhaps_grant(), 0);
+		return m_put(&cspace[choose(SPACES)], NTFN, n, SYS_RIGHT_SEND | perhaps_grant(), 0);
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++) {
-		put(cs, NTFN, n, SYS_RIGHT_SEND | perhaps_grant(), 0);
-		put(cs, NTFN, n, SYS_RIGHT_SEND | SYS_RIGHT_RECV | perhaps_grant(), 0);
+		m_put(cs, NTFN, n, SYS_RIGHT_SEND | perhaps_grant(), 0);
+		m_put(cs, NTFN, n, SYS_RIGHT_SEND | SYS_RIGHT_RECV | perhaps_grant(), 0);
 	}
 }
 
@@ -679,7 +162,7 @@ static void new_thread(int i)
 	*t = (struct m_thread){ .fault_ep = NONE, .ep = NONE, .priority = choose(5) };
 	t->t = user_new(account_root(), cspace_of(t)->c, space, (u8)t->priority);
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++)
-		put(cs, THREAD, i, SYS_RIGHT_MANAGE | perhaps_grant(), 0);
+		m_put(cs, THREAD, i, SYS_RIGHT_MANAGE | perhaps_grant(), 0);
 	object_uncap(&t->t->object);            /* the test's own */
 	if (chance(40))
 		return;
@@ -707,16 +190,16 @@ static void caps_went(enum kind kind, int which)
 
 	kernel_reap();
 	if (kind == ENDPOINT && !endpoint[which].over && !caps_of(kind, which, SYS_RIGHT_RECV))
-		end_endpoint(which);
+		m_end_endpoint(which);
 	if (caps)
 		return;
 	switch (kind) {
 	case ENDPOINT: return new_endpoint(which);
-	case REPLY:    end_reply(which); return new_reply(which);
-	case NTFN:     end_notification(which); return new_notification(which);
+	case REPLY:    m_end_reply(which); return new_reply(which);
+	case NTFN:     m_end_notification(which); return new_notification(which);
 	default:
 		if (thread[which].wait != DEAD)
-			dies(&thread[which], SYS_ERR_CANCELED);
+			m_dies(&thread[which], SYS_ERR_CANCELED);
 		return new_thread(which);
 	}
 }
@@ -778,9 +261,10 @@ static sys_cap_t pick(struct m_thread *t, enum kind kind, sys_rights_t rights)
 		return slot_name(i, (u32)choose(4));
 	if (chance(10))
 		rights = 0;
-	for (u32 n = chance(4) ? SLOTS : 0; n < SLOTS && (cs->slot[i].kind != kind || (cs->slot[i].rights & rights) != rights); n++)
-		i = (i + 1) % SLOTS;
-	return name_at(cs, i);
+	for (u32 n = chance(4) ? SLOTS : 0; n < SLOTS; n++, i = (i + 1) % SLOTS)
+		if (cs->slot[i].kind == kind && (cs->slot[i].rights & rights) == rights)
+			break;
+	return m_name_at(cs, i);
 }
 
 /* Mostly a reply object that holds somebody, or one that does not. */
@@ -789,7 +273,7 @@ static sys_cap_t pick_reply(struct m_thread *t, bool holds)
 	sys_cap_t name = SYS_CAP_NULL;
 
 	for (unsigned n = 0; n < 4; n++) {
-		const struct m_slot *s = named(cspace_of(t), name = pick(t, REPLY, SYS_RIGHT_RECV | SYS_RIGHT_SEND));
+		const struct m_slot *s = m_named(cspace_of(t), name = pick(t, REPLY, SYS_RIGHT_RECV | SYS_RIGHT_SEND));
 
 		if (s && s->kind == REPLY && (holds ? reply[s->which].caller != NONE : reply[s->which].caller == NONE &&
 		                                                                        reply[s->which].receiver == NONE))
@@ -802,7 +286,8 @@ static void pick_words(struct m_thread *t)
 {
 	struct message *m = &t->says;
 
-	*m = (struct message){ .id = ++messages, .label = messages };
+	messages++;
+	*m = (struct message){ .id = messages, .label = messages };
 	m->words = (u32)(chance(95) ? choose(8) : choose(SYS_MSG_WORDS + 2));
 	m->caps = (u32)(chance(70) ? 0 : choose(chance(5) ? 6 : 4));
 	if (chance(1))
@@ -873,7 +358,7 @@ static void op_ipc(struct m_thread *t)
 	prepare(t);
 	if (number == NR_ipc_call4 || number == NR_ipc_reply_recv4)
 		make_small(t);
-	model_call(t, false);
+	m_call(t, false);
 	enter(t, number);
 }
 
@@ -884,12 +369,12 @@ static void op_fault(struct m_thread *t)
 	if (chance(50)) {
 		t->says = (struct message){ .label = SYS_FAULT_PAGE, .words = 4, .fault = true,
 		                            .fault_word = { at, SYS_ACCESS_WRITE, USER_ENTRY, (u64)SYS_ERR_NOT_FOUND } };
-		model_fault(t, SYS_ERR_NOT_FOUND);
+		m_fault(t, SYS_ERR_NOT_FOUND);
 		user_fault(at, SYS_ACCESS_WRITE);
 	} else {
 		t->says = (struct message){ .label = SYS_FAULT_EXCEPTION, .words = 3, .fault = true,
 		                            .fault_word = { vector, error, USER_ENTRY } };
-		model_fault(t, INT64_MIN + (i64)vector);
+		m_fault(t, INT64_MIN + (i64)vector);
 		user_exception(vector, error);
 	}
 }
@@ -900,7 +385,7 @@ static struct m_thread *pick_thread(struct m_thread *t, sys_cap_t *name, sys_sta
 	struct m_slot *s;
 
 	*name = pick(t, THREAD, SYS_RIGHT_MANAGE);
-	*status = check(t, *name, THREAD, SYS_RIGHT_MANAGE, &s);
+	*status = m_check(t, *name, THREAD, SYS_RIGHT_MANAGE, &s);
 	return *status == SYS_OK ? &thread[s->which] : NULL;
 }
 
@@ -908,14 +393,14 @@ static struct m_thread *pick_thread(struct m_thread *t, sys_cap_t *name, sys_sta
 static void returns(struct m_thread *t, sys_status_t status)
 {
 	if (t->wait != DEAD)
-		completes(t, status);
+		m_completes(t, status);
 }
 
 static void suspend(struct m_thread *t)
 {
 	t->suspended = true;
 	if (t->wait == SENDS || t->wait == CALLS || t->wait == RECEIVES || t->wait == AWAITS_BITS) {
-		leave(t);
+		m_leave(t);
 		t->again = true;
 	}
 }
@@ -965,13 +450,13 @@ static void op_kill(struct m_thread *t)
 	struct m_thread *who = pick_thread(t, &name, &status);
 
 	if (chance(20)) {
-		dies(t, code);
+		m_dies(t, code);
 		return user_enter(NR_thread_exit, (u64)code);
 	}
 	if (who && who->wait == DEAD)
 		status = SYS_ERR_BAD_STATE;
 	if (status == SYS_OK)
-		dies(who, code);
+		m_dies(who, code);
 	returns(t, status);
 	user_enter(NR_thread_kill, name, (u64)code);
 	note_rest(t);
@@ -1004,7 +489,7 @@ static void op_fault_endpoint(struct m_thread *t)
 	struct m_slot *s = NULL;
 
 	if (status == SYS_OK && ep != SYS_CAP_NULL)
-		status = check(t, ep, ENDPOINT, SYS_RIGHT_SEND, &s);
+		status = m_check(t, ep, ENDPOINT, SYS_RIGHT_SEND, &s);
 	if (status == SYS_OK && (who->wait == DEAD || (s && endpoint[s->which].over)))
 		status = SYS_ERR_BAD_STATE;
 	if (status == SYS_OK) {
@@ -1020,9 +505,9 @@ static void signal(int n, u64 bits)
 	struct m_thread *t;
 
 	ntfn[n].bits |= bits;
-	t = first(awaits_bits, n);
+	t = m_first(m_awaits_bits, n);
 	if (ntfn[n].bits && t)
-		take_bits(t, n);
+		m_take_bits(t, n);
 }
 
 static void op_signal(struct m_thread *t)
@@ -1030,7 +515,7 @@ static void op_signal(struct m_thread *t)
 	sys_cap_t name = pick(t, NTFN, SYS_RIGHT_SEND);
 	u64 bits = choose(8);
 	struct m_slot *s;
-	sys_status_t status = check(t, name, NTFN, SYS_RIGHT_SEND, &s);
+	sys_status_t status = m_check(t, name, NTFN, SYS_RIGHT_SEND, &s);
 
 	if (status == SYS_OK)
 		signal(s->which, bits);
@@ -1041,12 +526,12 @@ static void op_signal(struct m_thread *t)
 static void op_delete(struct m_thread *t)
 {
 	sys_cap_t name = pick(t, (enum kind)(1 + choose(4)), 0);
-	struct m_slot *s = named(cspace_of(t), name), was;
+	struct m_slot *s = m_named(cspace_of(t), name), was = { 0 };
 
 	returns(t, s ? SYS_OK : SYS_ERR_BAD_CAP);
 	if (s) {
 		was = *s;
-		free_slot(cspace_of(t), s);
+		m_free(cspace_of(t), s);
 	}
 	user_enter(NR_cap_delete, name);
 	note_rest(t);
@@ -1069,8 +554,8 @@ static void op_time(u64 most)
 {
 	now += (i64)choose(most);
 	for (struct m_thread *t = thread; t < thread + THREADS; t++)
-		if (t->wait != RUNS && t->wait != DEAD && t->wait != FAULT_QUEUED && t->wait != FAULT_TAKEN && !t->again && past(t))
-			completes(t, SYS_ERR_TIMED_OUT);
+		if (t->wait != RUNS && t->wait != DEAD && t->wait != FAULT_QUEUED && t->wait != FAULT_TAKEN && !t->again && m_past(t))
+			m_completes(t, SYS_ERR_TIMED_OUT);
 	user_time(now);
 }
 
@@ -1086,7 +571,7 @@ static void op_end(void)
 			which = e;
 		}
 
-	delete_caps(kind, which, kind == ENDPOINT && !endpoint[which].over ? SYS_RIGHT_RECV : 0);
+	m_delete(kind, which, kind == ENDPOINT && !endpoint[which].over ? SYS_RIGHT_RECV : 0);
 	caps_went(kind, which);
 	reschedule();
 }
@@ -1101,7 +586,7 @@ static void op_thread(void)
 			i = j;
 	if (thread[i].t == user || (thread[i].wait != DEAD && !chance(10)))
 		return;
-	delete_caps(THREAD, i, 0);
+	m_delete(THREAD, i, 0);
 	caps_went(THREAD, i);
 	reschedule();
 }
@@ -1160,7 +645,7 @@ static void step(void)
 	else if (!t) {
 		op_yield(NULL);
 	} else if (t->again) {
-		model_call(t, true);
+		m_call(t, true);
 		user_again();
 		note_rest(t);
 	} else {

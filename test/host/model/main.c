@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* main.c: runs a model's episodes (engine.h) and says how many operations that were. A worker process does the work; when it
- * ends before its time (a difference, a panic, a sanitizer's complaint, or nothing for a minute), this one prints the
+/* main.c: runs a model's episodes (engine.h) and says how many operations that were. A worker process does the work;
+ * when it ends before its time (a difference, a panic, a sanitizer's complaint, or nothing for a minute), this one prints the
  * command that repeats the episode it was in, and exits with 1.
  *
  *     NAME [seed=N] [steps=N] [seconds=N] [walk=N]
  *
- * seed: of the first episode, each next one's is one more (default: $SEED, or 1). steps: operations in all (default: one
- * episode's). seconds: no new episode begins after so long, however many steps are left. walk: the walkers run at every
+ * seed: of the first episode, each next one's is one more (default: $SEED, or 1). steps: operations in all (default:
+ * one episode's). seconds: no new episode begins after so long, however many steps are left. walk: the walkers run at every
  * N-th operation (default 1). */
 #include <inttypes.h>
 #include <signal.h>
