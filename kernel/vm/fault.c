@@ -64,8 +64,11 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	v->replacing = m;
 	status = cursor_require(v, page, write, 1, retries, w, &ref);
 	v->replacing = NULL;
-	if (status != SYS_OK)
+	if (status != SYS_OK) {
+		if (unlikely(v->closing.end))           /* its walk left this entry out, and another fault may see its end */
+			space_unmap_span(s, va, va + PAGE_SIZE_);
 		return status;
+	}
 	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end
 	 * itself: so help comes after it. */
 	if (unlikely(v->closing.end || v->closing.write) && !mapping_help_close(v, page, write)) {

@@ -648,6 +648,42 @@ START_TEST(interrupted_shrink)
 }
 END_TEST
 
+/* A write that must first take a shared page out of many mappings is given up in the middle, where its own mapping was
+ * left out; another one sees the end of it. Nobody shows the old page then. */
+START_TEST(abandoned_write)
+{
+	enum { SHOWN = 20 };
+	vaddr_t at[SHOWN];
+	struct vmo *v, *snapshot;
+	struct page_wait w;
+	u64 old = 1, new = 2, value;
+
+	setup();
+	must_ok(vmo_create(account, PAGE_SIZE_, 0, &v));
+	object_cap(&v->object);
+	for (unsigned i = 0; i < SHOWN; i++)
+		must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, v, SYS_RIGHTS_VMO,
+		                 0, PAGE_SIZE_, NULL, &at[i]));
+	for (unsigned given_up = 0; given_up < SHOWN; given_up++) {
+		must_ok(access(at[0], true, &old));
+		must_ok(vmo_create_child(v, account, SYS_VMO_CHILD_SNAPSHOT, 0, PAGE_SIZE_, &snapshot));
+		object_cap(&snapshot->object);
+		for (unsigned i = 0; i < SHOWN; i++)
+			must_ok(access(at[i], false, &value));
+		page_wait_init(&w);
+		ck_assert_int_eq(vm_fault(space, at[given_up], SYS_ACCESS_WRITE, 0, &w), VM_AGAIN);
+		must_ok(access(at[(given_up + SHOWN / 2) % SHOWN], true, &new));
+		for (unsigned i = 0; i < SHOWN; i++) {
+			must_ok(access(at[i], false, &value));
+			ck_assert_uint_eq(value, new);
+		}
+		vmo_check(v);
+		object_uncap(&snapshot->object);
+		reap_all();
+	}
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("vmo");
@@ -660,6 +696,7 @@ Suite *test_suite(void)
 	add_test(s, boot_module_without_memory);
 	add_test(s, dying);
 	add_test(s, interrupted_shrink);
+	add_test(s, abandoned_write);
 	add_test(s, random_operations);
 	return s;
 }
