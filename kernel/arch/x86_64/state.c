@@ -20,33 +20,35 @@
 _Static_assert(FPU_SIZE == ARCH_STATE_MAX, "the FPU's is the largest");
 
 /* ---- general registers --------------------------------------------------------------------------------------- */
+/* Where each word of sys_regs_t is in struct regs. */
+#define AT(name) (offsetof(struct regs, name) / sizeof(u64))
+static const u8 place[] = {
+	AT(rax), AT(rbx), AT(rcx), AT(rdx), AT(rsi), AT(rdi), AT(rbp), AT(rsp), AT(r8), AT(r9), AT(r10), AT(r11),
+	AT(r12), AT(r13), AT(r14), AT(r15), AT(rip), AT(rflags), AT(fs_base), AT(gs_base),
+};
+_Static_assert(sizeof(sys_regs_t) == ARRAY_LEN(place) * sizeof(u64), "a place for each register");
+_Static_assert(offsetof(sys_regs_t, r8) == 8 * sizeof(u64), "in order");
+_Static_assert(offsetof(sys_regs_t, rip) == 16 * sizeof(u64), "in order");
+
 /* `syscall` leaves rip in rcx and rflags in r11, and nothing else of them is saved. */
 static void general_read(const struct regs *r, sys_regs_t *out)
 {
-	bool by_syscall = r->vector == VECTOR_SYSCALL;
-
-	*out = (sys_regs_t){
-		.rax = r->rax, .rbx = r->rbx, .rcx = by_syscall ? r->rip : r->rcx, .rdx = r->rdx,
-		.rsi = r->rsi, .rdi = r->rdi, .rbp = r->rbp, .rsp = r->rsp,
-		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = by_syscall ? r->rflags : r->r11,
-		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-		.rip = r->rip, .rflags = r->rflags, .fs_base = r->fs_base, .gs_base = r->gs_base,
-	};
+	for (unsigned i = 0; i < ARRAY_LEN(place); i++)
+		((u64 *)out)[i] = ((const u64 *)r)[place[i]];
+	if (r->vector == VECTOR_SYSCALL) {
+		out->rcx = r->rip;
+		out->r11 = r->rflags;
+	}
 }
 
 static bool general_write(struct regs *r, const sys_regs_t *in)
 {
 	if (in->rip > PT_USER_TOP || in->rsp > PT_USER_TOP || in->fs_base > PT_USER_TOP || in->gs_base > PT_USER_TOP)
 		return false;
-	*r = (struct regs){
-		.rdi = in->rdi, .rsi = in->rsi, .rdx = in->rdx, .r10 = in->r10, .r8 = in->r8, .r9 = in->r9,
-		.r12 = in->r12, .r13 = in->r13, .r14 = in->r14, .r15 = in->r15,
-		.rax = in->rax, .rbx = in->rbx, .rbp = in->rbp, .rcx = in->rcx, .r11 = in->r11,
-		.fs_base = in->fs_base, .gs_base = in->gs_base,
-		.vector = 0,                    /* leaves by iret, which loads all of them */
-		.rip = in->rip, .rflags = (in->rflags & FLAGS_SETTABLE) | FLAGS_FIXED, .rsp = in->rsp,
-		.cs = r->cs, .ss = r->ss,
-	};
+	for (unsigned i = 0; i < ARRAY_LEN(place); i++)
+		((u64 *)r)[place[i]] = ((const u64 *)in)[i];
+	r->rflags = (in->rflags & FLAGS_SETTABLE) | FLAGS_FIXED;
+	r->vector = 0;                          /* leaves by iret, which loads all of them */
 	return true;
 }
 
