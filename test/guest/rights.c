@@ -114,12 +114,14 @@ CALL(vmo_get_stream_size, c[0], out)
 CALL(vmo_set_stream_size, c[0], PAGE)
 CALL_AS(vmo_commit, vmo_op_range, c[0], SYS_VMO_OP_COMMIT, 0, PAGE, NULL, 0)
 CALL_AS(vmo_decommit, vmo_op_range, c[0], SYS_VMO_OP_DECOMMIT, 0, PAGE, NULL, 0)
+CALL_AS(vmo_prefetch, vmo_op_range, c[0], SYS_VMO_OP_PREFETCH, 0, PAGE, NULL, 0)
 CALL_AS(vmo_zero, vmo_op_range, c[0], SYS_VMO_OP_ZERO, 0, PAGE, NULL, 0)
 CALL(vmo_set_cache_policy, c[0], SYS_CACHE_CACHED)
 CALL(vmo_replace_as_executable, c[0], c[1], out)
 CALL(vmo_transfer_data, c[0], 0, 0, PAGE, c[1], 0)
 CALL(vmo_info, c[0], out)
 CALL(vmo_pin, c[0], c[1], c[2], SYS_PIN_READ, 0, PAGE, buffer, 1, out)
+CALL_AS(vmo_pin_write, vmo_pin, c[0], c[1], c[2], SYS_PIN_WRITE, 0, PAGE, buffer, 1, out)
 CALL(vmar_allocate, c[0], SYS_VM_CAN_MAP_READ, 0, PAGE, out, buffer)
 CALL_AS(vmar_allocate_address, vmar_allocate, c[0], 0, 0, PAGE, buffer, out)
 #define CAN_MAP (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE)
@@ -128,10 +130,13 @@ CALL(vmar_map, c[0], SYS_VM_PERM_READ, 0, c[1], 0, PAGE, out)
 CALL_AS(vmar_map_none, vmar_map, c[0], 0, 0, c[1], 0, PAGE, out)
 CALL_AS(vmar_map_write, vmar_map, c[0], SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, c[1], 0, PAGE, out)
 CALL_AS(vmar_map_execute, vmar_map, c[0], SYS_VM_PERM_READ | SYS_VM_PERM_EXECUTE, 0, c[1], 0, PAGE, out)
+#define WX (SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
+CALL_AS(vmar_map_wx, vmar_map, c[0], SYS_VM_PERM_READ | WX, 0, c[1], 0, PAGE, out)
 CALL(vmar_unmap, c[0], PAGE, PAGE)
 CALL(vmar_protect, c[0], SYS_VM_PERM_READ, PAGE, PAGE)
 CALL_AS(vmar_protect_write, vmar_protect, c[0], SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, PAGE, PAGE)
 CALL_AS(vmar_protect_execute, vmar_protect, c[0], SYS_VM_PERM_READ | SYS_VM_PERM_EXECUTE, PAGE, PAGE)
+CALL_AS(vmar_protect_wx, vmar_protect, c[0], SYS_VM_PERM_READ | WX, PAGE, PAGE)
 CALL(vmar_destroy, c[0])
 CALL(vmar_op_range, c[0], SYS_VMAR_OP_COMMIT, PAGE, PAGE, NULL, 0)
 CALL(vmar_clone, c[0], c[1], out)
@@ -171,6 +176,7 @@ CALL(trace_stop, c[0])
 #define NOW(NAME, PLACE, ...) {#NAME, call_##NAME, PLACE, false, {__VA_ARGS__}},
 #define NOW_AS(ID, NAME, PLACE, ...) {#NAME, call_##ID, PLACE, false, {__VA_ARGS__}},
 #define LATER(NAME, ...) {#NAME, call_##NAME, NO_RESULT, true, {__VA_ARGS__}},
+#define LATER_AS(ID, NAME, ...) {#NAME, call_##ID, NO_RESULT, true, {__VA_ARGS__}},
 #define UT A(UNTYPED, R(WRITE))
 
 static const struct row rows[] = {
@@ -232,12 +238,14 @@ static const struct row rows[] = {
 	LATER(vmo_set_stream_size, A(VMO, R(WRITE) | R(SET_PROPERTY)))
 	NOW_AS(vmo_commit, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
 	NOW_AS(vmo_decommit, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
+	NOW_AS(vmo_prefetch, vmo_op_range, NO_RESULT, A(VMO, R(READ)))
 	NOW_AS(vmo_zero, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
 	LATER(vmo_set_cache_policy, A(VMO, R(MAP)))
 	NOW(vmo_replace_as_executable, REGISTER, A(VMO, R(READ)), A(RESOURCE, R(MANAGE)))
 	LATER(vmo_transfer_data, A(VMO, R(WRITE)), A(VMO, R(READ) | R(WRITE)))
 	NOW(vmo_info, MEMORY, A(VMO, R(INSPECT)))
 	LATER(vmo_pin, A(VMO, R(MAP) | R(READ)), A(RESOURCE, R(BUS_MASTER)), UT)
+	LATER_AS(vmo_pin_write, vmo_pin, A(VMO, R(MAP) | R(WRITE)), A(RESOURCE, R(BUS_MASTER)), UT)
 	NOW(vmar_allocate, REGISTER, A(VMAR, R(READ)))
 	NOW_AS(vmar_allocate_address, vmar_allocate, REGISTER, A(VMAR, 0))
 	NOW_AS(vmar_allocate_all, vmar_allocate, REGISTER, A(VMAR, R(READ) | R(WRITE) | R(EXECUTE)))
@@ -246,10 +254,13 @@ static const struct row rows[] = {
 	NOW_AS(vmar_map_write, vmar_map, REGISTER, A(VMAR, R(READ) | R(WRITE)), A(VMO, R(MAP) | R(READ) | R(WRITE)))
 	NOW_AS(vmar_map_execute, vmar_map, REGISTER, A(VMAR, R(READ) | R(EXECUTE)),
 	       A(VMO, R(MAP) | R(READ) | R(EXECUTE)))
+	NOW_AS(vmar_map_wx, vmar_map, REGISTER, A(VMAR, R(READ) | R(WRITE) | R(EXECUTE) | R(WX)),
+	       A(VMO, R(MAP) | R(READ) | R(WRITE) | R(EXECUTE)))
 	NOW(vmar_unmap, NO_RESULT, A(VMAR, 0))
 	NOW(vmar_protect, NO_RESULT, A(VMAR, R(READ)))
 	NOW_AS(vmar_protect_write, vmar_protect, NO_RESULT, A(VMAR, R(READ) | R(WRITE)))
 	NOW_AS(vmar_protect_execute, vmar_protect, NO_RESULT, A(VMAR, R(READ) | R(EXECUTE)))
+	NOW_AS(vmar_protect_wx, vmar_protect, NO_RESULT, A(VMAR, R(READ) | R(WRITE) | R(EXECUTE) | R(WX)))
 	LATER(vmar_destroy, A(VMAR, R(MANAGE)))
 	LATER(vmar_op_range, A(VMAR, 0))
 	LATER(vmar_clone, A(VMAR, R(MANAGE) | R(READ) | R(WRITE)), UT)
@@ -291,10 +302,12 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]), TYPED_ROWS = sizeof(typed_rows) / 
 static struct job jobs[JOBS_MAX];
 static int job_count;
 
-/* A VMO that is executable where the row asks for that right: no new VMO has it. */
+/* A VMO that is executable, or an address space with WX, where the row asks for that right: no other has it. */
 static sys_cap_t argument_object(const struct arg *arg)
 {
 	sys_cap_t cap = new_object(arg->type);
+	if (arg->type == SYS_TYPE_VMAR && (arg->rights & SYS_RIGHT_WX))
+		OKAY(sys_vspace_create(ut, SYS_CAP_RESOURCE, 0, &cap));
 	if (arg->type == SYS_TYPE_VMO && (arg->rights & SYS_RIGHT_EXECUTE))
 		OKAY(sys_vmo_replace_as_executable(cap, SYS_CAP_RESOURCE, &cap));
 	return cap;
@@ -452,6 +465,20 @@ TEST("ipc_send:BAD_ADDRESS ipc_call:BAD_ADDRESS ipc_reply:BAD_ADDRESS ipc_reply_
 		const sys_cap_t *caps = i < 2 ? ep : reply;
 		REFUSED(SYS_ERR_BAD_ADDRESS, messages[i].run(caps, NULL));
 		REFUSED(SYS_ERR_BAD_ADDRESS, messages[i].run(caps, (void *)KERNEL_HALF));
+	}
+}
+
+TEST("vmo_op_range:ACCESS_DENIED argument 0 READ_OR_WRITE where the operation asks for neither alone")
+{
+	sys_cap_t vmo = new_vmo(PAGE);
+	const enum sys_vmo_op ops[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_LOCK};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		sys_cap_t none = less(vmo, SYS_RIGHT_READ | SYS_RIGHT_WRITE);
+		REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmo_op_range(none, ops[i], 0, PAGE, buffer, sizeof(buffer)));
+		for (sys_rights_t right = SYS_RIGHT_READ; right <= SYS_RIGHT_WRITE; right <<= 1)
+			CHECK(sys_vmo_op_range(less(vmo, right), ops[i], 0, PAGE, buffer, sizeof(buffer)) !=
+			      SYS_ERR_ACCESS_DENIED);
 	}
 }
 

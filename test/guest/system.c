@@ -80,7 +80,7 @@ static int64_t shutdown_with(sys_cap_t cap)
 	return status;
 }
 
-TEST("system_shutdown:BAD_CAP system_shutdown:WRONG_TYPE system_shutdown:ACCESS_DENIED without the resource's MANAGE")
+TEST("system_shutdown:BAD_CAP system_shutdown:WRONG_TYPE system_shutdown:ACCESS_DENIED argument 0 MANAGE, of the resource")
 {
 	EQ(shutdown_with(SYS_CAP_NULL), SYS_ERR_BAD_CAP);
 	EQ(shutdown_with(stale_cap()), SYS_ERR_BAD_CAP);
