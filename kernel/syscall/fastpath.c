@@ -54,15 +54,21 @@ static inline bool find_part(struct part *part, const struct thread *from, const
 	return part->from && part->to;
 }
 
-/* Moves the capabilities that are named there. False: something is the matter with one of them, and nothing has moved. */
-static bool move_caps(const struct part *names, struct thread *from, struct thread *to, u32 count)
+/* Moves the capabilities that are named there. False: something is the matter with one of them, and nothing has moved. Who goes on to receive must still
+ * have what its call names. */
+static bool move_caps(const struct part *names, struct thread *from, struct thread *to, u32 count, bool receives)
 {
+	const struct regs *r = &from->context.regs;
+
 	memcpy(from->cap, names->from, names->bytes);
+	for (u32 i = 0; receives && i < count; i++)
+		if (from->cap[i] == r->rdi || from->cap[i] == r->rdx)
+			return false;
 	return count <= header_accept(to->context.regs.r9) && ipc_hooks.caps_move(from, to, count) == SYS_OK;
 }
 
 /* Passes on what does not fit the registers. False: not on this way, and nothing has moved. */
-static bool pass_rest(struct thread *from, struct thread *to)
+static bool pass_rest(struct thread *from, struct thread *to, bool receives)
 {
 	u32 words = header_words(from->context.regs.r9), caps = header_caps(from->context.regs.r9);
 	struct part rest, names;
@@ -71,7 +77,7 @@ static bool pass_rest(struct thread *from, struct thread *to)
 		return false;
 	if (caps && !find_part(&names, from, to, offsetof(sys_msg_t, cap), caps * sizeof(sys_cap_t)))
 		return false;
-	if (caps && !move_caps(&names, from, to, caps))
+	if (caps && !move_caps(&names, from, to, caps, receives))
 		return false;
 	/* COMMIT */
 	if (words > REGISTER_WORDS)
@@ -152,7 +158,7 @@ FORM static struct arch_context *call(struct thread *t, enum form form)
 	if (unlikely(!reply || to->priority < t->priority || to->waits_as != THREAD_WAITS_AS(WAIT_RECV)))
 		return syscall_ordinary(t);
 	badge = s->badge;                       /* the capability itself may be one of those that move */
-	if (form == LONG && !pass_rest(t, to))
+	if (form == LONG && !pass_rest(t, to, false))
 		return syscall_ordinary(t);
 	/* COMMIT */
 	pqueue_remove_alone(&ep->receivers);
@@ -185,7 +191,7 @@ FORM static struct arch_context *reply_recv(struct thread *t, enum form form)
 		return syscall_ordinary(t);
 	if (unlikely(to->waits_as != THREAD_WAITS_AS(WAIT_REPLY) || to->priority < t->floor))
 		return syscall_ordinary(t);
-	if (form == LONG && !pass_rest(t, to))
+	if (form == LONG && !pass_rest(t, to, true))
 		return syscall_ordinary(t);
 	/* COMMIT: from here on the call is a receive */
 	deliver(t, to, 0, form);

@@ -116,8 +116,10 @@ static void compare_all(void)
 		must(reply[r].r->caller == (reply[r].caller == NONE ? NULL : thread[reply[r].caller].t));
 		must(reply[r].r->receiver == (reply[r].receiver == NONE ? NULL : thread[reply[r].receiver].t));
 	}
-	for (int n = 0; n < NTFNS; n++)
+	for (int n = 0; n < NTFNS; n++) {
 		must(ntfn[n].n->bits == ntfn[n].bits);
+		must(ntfn[n].n->bound == (ntfn[n].bound == NONE ? NULL : thread[ntfn[n].bound].t));
+	}
 }
 
 /* ---- making things ----------------------------------------------------------------------------------------------- */
@@ -147,6 +149,7 @@ static void new_notification(int n)
 {
 	ntfn[n].n = object_new(account_root(), SYS_TYPE_NOTIFICATION);
 	ntfn[n].bits = 0;
+	ntfn[n].bound = NONE;
 	if (n >= COMMON)
 		return m_put(&cspace[choose(SPACES)], NTFN, n, SYS_RIGHT_SEND | perhaps_grant(), 0);
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++) {
@@ -159,7 +162,7 @@ static void new_thread(int i)
 {
 	struct m_thread *t = &thread[i];
 
-	*t = (struct m_thread){ .fault_ep = NONE, .ep = NONE, .priority = choose(5) };
+	*t = (struct m_thread){ .fault_ep = NONE, .bound = NONE, .ep = NONE, .priority = choose(5) };
 	t->t = user_new(account_root(), cspace_of(t)->c, space, (u8)t->priority);
 	for (struct m_cspace *cs = cspace; cs < cspace + SPACES; cs++)
 		m_put(cs, THREAD, i, SYS_RIGHT_MANAGE | perhaps_grant(), 0);
@@ -360,6 +363,10 @@ static void op_ipc(struct m_thread *t)
 		make_small(t);
 	m_call(t, false);
 	enter(t, number);
+	/* After a reply with capabilities a server receives in another entry, or, on the short way, at once. */
+	if (t->again && t->call == NR_ipc_recv_rest && t->t->state == SYS_THREAD_WAITING && m_named(cspace_of(t), t->name[0]) &&
+	    m_named(cspace_of(t), t->name[1]))
+		m_receive(t);
 }
 
 static void op_fault(struct m_thread *t)
@@ -500,14 +507,27 @@ static void op_fault_endpoint(struct m_thread *t)
 	user_enter(NR_thread_set_fault_endpoint, name, ep);
 }
 
-static void signal(int n, u64 bits)
+static void op_bind(struct m_thread *t)
 {
-	struct m_thread *t;
+	sys_cap_t name, n = chance(15) ? SYS_CAP_NULL : pick(t, NTFN, SYS_RIGHT_RECV);
+	sys_status_t status;
+	struct m_thread *who = pick_thread(t, &name, &status);
+	struct m_slot *s = NULL;
 
-	ntfn[n].bits |= bits;
-	t = m_first(m_awaits_bits, n);
-	if (ntfn[n].bits && t)
-		m_take_bits(t, n);
+	if (status == SYS_OK && n != SYS_CAP_NULL)
+		status = m_check(t, n, NTFN, SYS_RIGHT_RECV, &s);
+	if (status == SYS_OK && (who->wait == DEAD || (s && (who->bound != NONE || ntfn[s->which].bound != NONE))))
+		status = SYS_ERR_BAD_STATE;
+	returns(t, status);
+	if (status == SYS_OK && who->bound != NONE)
+		ntfn[who->bound].bound = NONE;
+	if (status == SYS_OK)
+		who->bound = s ? s->which : NONE;
+	if (status == SYS_OK && s) {
+		ntfn[s->which].bound = index_of(who);
+		m_give_bits(s->which);
+	}
+	user_enter(NR_thread_bind_notification, name, n);
 }
 
 static void op_signal(struct m_thread *t)
@@ -517,8 +537,10 @@ static void op_signal(struct m_thread *t)
 	struct m_slot *s;
 	sys_status_t status = m_check(t, name, NTFN, SYS_RIGHT_SEND, &s);
 
-	if (status == SYS_OK)
-		signal(s->which, bits);
+	if (status == SYS_OK) {
+		ntfn[s->which].bits |= bits;
+		m_give_bits(s->which);
+	}
 	returns(t, status);
 	user_enter(NR_notification_signal, name, bits);
 }
@@ -619,6 +641,8 @@ static void step_running(struct m_thread *t)
 		op_priority(t);
 	else if (dice < 89)
 		op_fault_endpoint(t);
+	else if (dice < 91)
+		op_bind(t);
 	else if (dice < 95)
 		op_signal(t);
 	else if (dice < 97)

@@ -135,6 +135,9 @@ void m_completes(struct m_thread *t, i64 status)
 void m_dies(struct m_thread *t, i64 code)
 {
 	m_leave(t);
+	if (t->bound != NONE)
+		ntfn[t->bound].bound = NONE;
+	t->bound = NONE;
 	t->wait = DEAD;
 	t->again = t->got = t->suspended = false;
 	t->code = code;
@@ -286,8 +289,19 @@ static bool receive_first(struct m_thread *t, struct m_thread *from)
 	return status == SYS_OK;
 }
 
+/* What is bound to t has bits. */
+static void bits_as_message(struct m_thread *t, int n)
+{
+	m_completes(t, SYS_OK);
+	t->got = true;
+	t->got_bits = false;
+	t->got_badge = 0;
+	t->hears = (struct message){ .label = SYS_LABEL_NOTIFICATION, .words = 1, .fault = true, .fault_word = { ntfn[n].bits } };
+	ntfn[n].bits = 0;
+}
+
 /* The arguments are good: ep and reply say what they name. */
-static void model_receive(struct m_thread *t)
+void m_receive(struct m_thread *t)
 {
 	struct m_thread *from;
 
@@ -298,6 +312,8 @@ static void model_receive(struct m_thread *t)
 		return m_completes(t, SYS_ERR_BAD_STATE);
 	if (endpoint[t->ep].over)
 		return m_completes(t, SYS_ERR_PEER_CLOSED);
+	if (t->bound != NONE && ntfn[t->bound].bits)
+		return bits_as_message(t, t->bound);
 	while ((from = m_first(sends, t->ep)) != NULL) {
 		if (receive_first(t, from))
 			return;
@@ -329,7 +345,7 @@ static void model_recv(struct m_thread *t)
 	t->ep = ep->which;
 	t->reply = r ? r->which : NONE;
 	t->call = rest ? NR_ipc_recv_rest : NR_ipc_recv;
-	model_receive(t);
+	m_receive(t);
 	if (!rest && t->call == NR_ipc_recv_rest)
 		t->call = NR_ipc_recv;
 }
@@ -383,7 +399,7 @@ static void model_reply_recv(struct m_thread *t)
 	if (t->says.caps)
 		t->again = true;                /* it may have given the call's own capabilities away */
 	else
-		model_receive(t);
+		m_receive(t);
 }
 
 void m_take_bits(struct m_thread *t, int n)
@@ -392,6 +408,19 @@ void m_take_bits(struct m_thread *t, int n)
 	t->got = t->got_bits = true;
 	t->got_badge = ntfn[n].bits;
 	ntfn[n].bits = 0;
+}
+
+void m_give_bits(int n)
+{
+	struct m_thread *t = ntfn[n].bound == NONE ? NULL : &thread[ntfn[n].bound];
+
+	if (!ntfn[n].bits)
+		return;
+	if (t && t->wait == RECEIVES && !t->again)
+		return bits_as_message(t, n);
+	t = m_first(m_awaits_bits, n);
+	if (t)
+		m_take_bits(t, n);
 }
 
 static void model_wait(struct m_thread *t)
@@ -473,4 +502,7 @@ void m_end_notification(int n)
 	while ((t = m_first(m_awaits_bits, n)) != NULL)
 		m_completes(t, SYS_ERR_PEER_CLOSED);
 	ntfn[n].bits = 0;
+	if (ntfn[n].bound != NONE)
+		thread[ntfn[n].bound].bound = NONE;
+	ntfn[n].bound = NONE;
 }

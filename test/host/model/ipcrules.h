@@ -34,7 +34,7 @@ struct m_thread {
 	u64 call;                       /* its call's number */
 	sys_cap_t name[3];              /* the call's capability arguments: endpoint, reply, notification */
 	int ep, reply, ntfn;            /* what they named */
-	int fault_ep;
+	int fault_ep, bound;            /* bound: the notification whose bits come to its receives */
 	u64 priority, arrival, badge, fault_badge, accept;
 	bool small;                     /* its message stays in registers (calls of four words) */
 	struct message says;
@@ -52,7 +52,7 @@ extern struct m_thread thread[THREADS];
 extern struct m_cspace cspace[SPACES];
 extern struct m_endpoint { struct endpoint *e; bool over; } endpoint[ENDPOINTS];
 extern struct m_reply { struct reply *r; int caller, receiver; } reply[REPLIES];
-extern struct m_ntfn { struct notification *n; u64 bits; } ntfn[NTFNS];
+extern struct m_ntfn { struct notification *n; u64 bits; int bound; } ntfn[NTFNS];
 extern struct slot *top;                /* above all capabilities */
 extern u64 arrivals;
 extern i64 now;
@@ -83,9 +83,13 @@ void m_leave(struct m_thread *t);
 void m_completes(struct m_thread *t, i64 status);
 void m_dies(struct m_thread *t, i64 code);
 void m_take_bits(struct m_thread *t, int n);
+/* The notification has bits: whoever is there for them gets them. */
+void m_give_bits(int n);
 
 /* t, which runs, makes the call that its fields say; anew: again. */
 void m_call(struct m_thread *t, bool anew);
+/* Its arguments are good: t receives at t->ep with t->reply. */
+void m_receive(struct m_thread *t);
 /* t faults with what t->says says. */
 void m_fault(struct m_thread *t, i64 code);
 
