@@ -3,8 +3,11 @@
  *
  * The model covers a few windows of the address space, chosen so that they share tables at every level and touch
  * both of its ends. After each operation the entry concerned is compared; every now and then everything is: entries,
- * the counts in the tables, the frames that tables take, and that nothing was flushed that need not be.
+ * the counts in the tables, the frames that tables take, and that nothing was flushed that need not be, on the CPU
+ * that the test acts as and on a second one that has the same root loaded. Hardware's marks come in between.
  */
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include "arch/arch.h"
 #include "arch/pagetable.h"
@@ -45,13 +48,37 @@ static void setup(void)
 		free_frame[frees++] = HOST_RAM_BASE + i * PAGE_SIZE_;
 	root = table_take();
 	pt_root_init(root);
-	host_root_load(root);
+	host_cpus_set(3);
+	for (unsigned cpu = 0; cpu < 3; cpu++) {
+		host_cpu_set(cpu);
+		host_root_load(cpu < 2 ? root : mmu_kernel_root);
+	}
+	host_cpu_set(0);
+}
+
+/* The second CPU had to forget what it knew if `want`, else not; the third, which runs something else, never. */
+static void shot_down(bool want)
+{
+	static u64 before;
+	u64 now = host_shootdowns(1);
+	ck_assert_uint_eq(now - before, want);
+	ck_assert_uint_eq(host_shootdowns(2), 0);
+	before = now;
 }
 
 static void entry_eq(struct pt_entry a, struct pt_entry b)
 {
 	ck_assert_uint_eq(a.flags, b.flags);
 	ck_assert_uint_eq(a.frame, b.flags ? b.frame : 0);
+}
+
+/* Of a page whose tables are there. */
+static u64 *entry_at(vaddr_t va)
+{
+	u64 *at = (u64 *)phys_to_virt(root) + (va >> 39);
+	for (unsigned shift = 30; shift >= 12; shift -= 9)
+		at = (u64 *)phys_to_virt(*at & 0x000ffffffffff000) + (va >> shift & 511);
+	return at;
 }
 
 /* ---- a walk of its own through the tables, to count what pagetable.c counts ---------------------------------- */
@@ -100,6 +127,8 @@ static void do_map(unsigned w, unsigned p)
 	/* any frame number that an entry can hold; or one of this machine's memory, which can be reached */
 	paddr_t frame = rnd(2) ? rnd(1ull << 40) << PAGE_SHIFT : HOST_RAM_BASE + rnd(FRAMES) * PAGE_SIZE_;
 	struct pt_entry new = { frame, kinds[rnd(5)] };
+	if (model[w][p].flags && rnd(2))
+		new.frame = model[w][p].frame;
 	unsigned missing = pt_missing(root, va_of(w, p));
 	paddr_t tables[3];
 	u64 flushes = host_flushes_page;
@@ -109,6 +138,9 @@ static void do_map(unsigned w, unsigned p)
 	entry_eq(pt_map(root, va_of(w, p), new.frame, new.flags, tables), model[w][p]);
 	ck_assert_uint_eq(host_flushes_page - flushes, model[w][p].flags != 0);
 	ck_assert_uint_eq(pt_missing(root, va_of(w, p)), 0);
+	struct pt_entry old = model[w][p];
+	u32 lost = old.flags & ~new.flags & (PT_WRITE | PT_EXEC | PT_DIRTY);
+	shot_down(old.flags && (lost || old.frame != new.frame || (old.flags ^ new.flags) & PT_UNCACHED));
 	model[w][p] = new;
 }
 
@@ -150,6 +182,7 @@ static void do_unmap(unsigned w)
 	ck_assert_uint_eq(v.seen, present);
 	ck_assert_uint_eq(host_flushes_all - all, present > 32);
 	ck_assert(!present || host_flushes_page > flushes);
+	shot_down(present != 0);
 	for (unsigned p = from; p < v.end; p++)
 		model[w][p] = (struct pt_entry){ 0, 0 };
 	ck_assert_uint_le(freed.count, 3);
@@ -169,6 +202,7 @@ static void do_restrict(unsigned w)
 		changed += model[w][p].flags && model[w][p].flags & (PT_WRITE | PT_EXEC) & ~v.keep;
 	pt_restrict(root, va_of(w, from), va_of(w, v.end), v.keep, visited, &v);
 	ck_assert_uint_eq(v.seen, changed);
+	shot_down(changed != 0);
 	for (unsigned p = from; p < v.end; p++)
 		model[w][p].flags &= v.keep | ~(u32)(PT_READ | PT_WRITE | PT_EXEC);
 }
@@ -189,6 +223,17 @@ static void do_access(unsigned w, unsigned p)
 	}
 	m->flags |= need & PT_WRITE ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED;
 	ck_assert_ptr_eq(got, (u8 *)phys_to_virt(m->frame) + within);
+}
+
+/* What the memory management unit of any CPU does at any time. */
+static void do_mark(unsigned w, unsigned p)
+{
+	struct pt_entry *m = &model[w][p];
+	u32 marks = m->flags & PT_WRITE && rnd(2) ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED;
+	if (!m->flags)
+		return;
+	m->flags |= marks;
+	*entry_at(va_of(w, p)) |= marks << 2;
 }
 
 static bool leaf_exists(unsigned w, unsigned half)
@@ -217,12 +262,13 @@ START_TEST(random_operations)
 	setup();
 	for (unsigned i = 0; i < 100000; i++) {
 		unsigned w = rnd(WINDOWS), p = rnd(pages_of(w));
-		switch (rnd(10)) {
+		switch (rnd(11)) {
 		case 0: case 1: case 2: case 3: do_map(w, p); break;
 		case 4: case 5: do_unmap(w); break;
 		case 6: do_restrict(w); break;
 		case 7: do_access(w, p); break;
 		case 8: do_next(w, p); break;
+		case 9: do_mark(w, p); break;
 		default: entry_eq(pt_query(root, va_of(w, p)), model[w][p]); break;
 		}
 		if (i % 5000 == 0)
@@ -284,6 +330,72 @@ START_TEST(query_ands_levels)
 }
 END_TEST
 
+/* ---- marks that come just now -------------------------------------------------------------------------------- */
+#define ROUNDS 4000u
+#define FRAME_OF(round) (HOST_RAM_BASE + (paddr_t)(round) * PAGE_SIZE_)
+static bool marked[ROUNDS], seen_dirty[ROUNDS], over;   /* by the number that the round's frame has */
+
+/* Another CPU writes to the page all the time: each time that it can, it marks the entry, as one operation. */
+static void *write_always(void *entry)
+{
+	u64 *at = entry;
+	while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
+		u64 e = __atomic_load_n(at, __ATOMIC_SEQ_CST);
+		if ((e & 3) == 3 && !(e & 0x40) && __atomic_compare_exchange_n(at, &e, e | 0x60, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			marked[((e & 0x000ffffffffff000) - HOST_RAM_BASE) >> PAGE_SHIFT] = true;
+	}
+	return NULL;
+}
+
+static void note_dirty(void *round, vaddr_t va, struct pt_entry old)
+{
+	(void)va;
+	seen_dirty[*(unsigned *)round] |= (old.flags & PT_DIRTY) != 0;
+}
+
+static void change_always(void)
+{
+	struct pt_freed freed;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct pt_entry old;
+		must(pt_map_present(root, 0x1000, FRAME_OF(round), PT_READ | PT_WRITE, &old));
+		if (round && round % 3 == 0)
+			note_dirty(&(unsigned){ round - 1 }, 0, old);
+		while (round % 64 == 0 && !__atomic_load_n(&marked[round], __ATOMIC_SEQ_CST))
+			sched_yield();                          /* the other gets a CPU, and then runs beside this one */
+		for (unsigned n = (unsigned)rnd(200); n; n--)
+			__asm__ volatile ("" ::: "memory");
+		if (rnd(2))
+			pt_reach(root, 0x1000, PT_READ);
+		if (rnd(2))
+			pt_restrict(root, 0x1000, 0x2000, PT_READ, note_dirty, &round);
+		if (round % 3 != 2)
+			pt_unmap(root, 0x1000, 0x2000, note_dirty, &round, &freed);
+	}
+}
+
+/* PT-5: whatever is done to an entry while another CPU writes through it, no write goes unseen. */
+START_TEST(no_mark_is_lost)
+{
+	setup();
+	paddr_t tables[3] = { table_take(), table_take(), table_take() };
+	pt_map(root, 0x2000, 0x9000, PT_READ, tables);          /* the tables stay */
+	for (unsigned time = 0; time < 5; time++) {
+		pthread_t other;
+		memset(marked, 0, sizeof marked);
+		memset(seen_dirty, 0, sizeof seen_dirty);
+		over = false;
+		ck_assert_int_eq(pthread_create(&other, NULL, write_always, entry_at(0x1000)), 0);
+		change_always();
+		__atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
+		pthread_join(other, NULL);
+		note_dirty(&(unsigned){ ROUNDS - 1 }, 0, pt_query(root, 0x1000));
+		for (unsigned round = 0; round < ROUNDS; round++)
+			must(!marked[round] || seen_dirty[round]);
+	}
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("pagetable");
@@ -291,5 +403,6 @@ Suite *test_suite(void)
 	add_test(s, root_has_kernel_half);
 	add_test(s, other_root_is_not_flushed);
 	add_test(s, query_ands_levels);
+	add_test(s, no_mark_is_lost);
 	return s;
 }

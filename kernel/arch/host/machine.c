@@ -89,6 +89,8 @@ void host_root_load(paddr_t root) { self->root = root; }
 void mmu_flush_page(paddr_t root, vaddr_t va) { (void)va; host_flushes_page += root == self->root; }
 void mmu_flush_all(paddr_t root) { host_flushes_all += root == self->root; }
 
+bool mmu_shared(void) { return cpu_count > 1; }
+
 void mmu_shootdown(paddr_t root)
 {
 	for (struct host_cpu *c = cpus; c < cpus + cpu_count; c++)

@@ -36,6 +36,7 @@ void *host_area(void);                           /* of the CPU that the test act
 extern paddr_t mmu_kernel_root;
 void mmu_flush_page(paddr_t root, vaddr_t va);
 void mmu_flush_all(paddr_t root);
+bool mmu_shared(void);                           /* there is more than one CPU */
 void mmu_shootdown(paddr_t root);
 
 /* ---- for tests ----------------------------------------------------------------------------------------------- */

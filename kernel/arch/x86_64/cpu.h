@@ -122,8 +122,7 @@ void apic_send(u32 apic_id, u32 command);
 /* Tickets: whoever holds `serving` has the lock. */
 struct lock { u32 next, serving; };
 extern struct lock kernel_lock;
-/* entry.S' careful ways are in use, and whoever runs kernel code has the lock. */
-extern bool entries_careful;
+extern bool entries_careful;            /* machine.h */
 void lock_take(void);                   /* waits in turn, and does what the holder asks for meanwhile */
 void lock_release(void);
 bool lock_held(void);                   /* by this CPU; also where nobody takes it */

@@ -70,5 +70,16 @@ static inline void mmu_flush_all(paddr_t root)
 	if (root == mmu_current_root())
 		__asm__ volatile ("mov %0, %%cr3" :: "r"(root) : "memory");
 }
+/* entry.S' careful ways are in use, and whoever runs kernel code has the lock (lock.c). */
+extern bool entries_careful;
+/* Can another CPU have a root loaded? -DVELLUM_NO_SHOOTDOWN says no, for tests that must fail then. */
+static inline bool mmu_shared(void)
+{
+#ifdef VELLUM_NO_SHOOTDOWN
+	return false;
+#else
+	return unlikely(entries_careful);
+#endif
+}
 /* Every other CPU that has this root loaded forgets its user translations; returns when they have. Kernel lock. */
 void mmu_shootdown(paddr_t root);

@@ -8,7 +8,9 @@
  * boot. An entry that names a table allows everything (write rights may be taken away there later: queries AND the
  * levels) and counts, in the bits that hardware ignores, the present entries of that table. No table below the root
  * is empty. Flushing: an entry that was not present is in no TLB, so only changes and removals flush, after the
- * change. Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
+ * change; other CPUs once at the end (mmu_shootdown), and not where an entry only allows more than before, which they
+ * find out by a fault at worst. Their hardware marks entries accessed and dirty meanwhile, so an entry that is present
+ * is changed by one atomic operation, and what it was is what that found. Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
  */
 #include "arch/arch.h"
 #include "arch/pagetable.h"
@@ -72,6 +74,17 @@ static inline u64 *leaf_entry(paddr_t root, vaddr_t va, u64 *rights, u64 **above
 	return e2 & E_PRESENT ? table_at(e2, va, 1) : NULL;
 }
 
+/* Puts `entry` in the place; returns what hardware left there. */
+static inline u64 entry_swap(u64 *at, u64 entry) { return __atomic_exchange_n(at, entry, __ATOMIC_RELAXED); }
+
+/* Must other CPUs forget `old`, now that the entry is `new`? If that is another page or allows less, or is not marked dirty any more: they would
+ * reach what they must not, or write without a mark. */
+static inline bool entry_outlived(u64 old, u64 new)
+{
+	u64 lost = (old & ~new & (E_WRITE | E_DIRTY)) | (new & ~old & E_NOEXEC);
+	return (old & E_PRESENT) && (lost || ((old ^ new) & (E_FRAME | E_UNCACHED)));
+}
+
 /* Flags and entries have these bits in common, but for their places: then no bit is looked at by itself. */
 #define USED (PT_ACCESSED | PT_DIRTY)
 #define USED_SHIFT 2
@@ -120,12 +133,13 @@ struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const
 		way.level--;
 		way.at[way.level] = table_at(*tables++, va, way.level);
 	}
-	u64 old = *way.at[1];
-	*way.at[1] = entry_make(frame, flags);
+	u64 new = entry_make(frame, flags), old = entry_swap(way.at[1], new);
 	if (old & E_PRESENT)
 		mmu_flush_page(root, va);
 	else
 		*way.at[2] += E_COUNT_ONE;
+	if (mmu_shared() && entry_outlived(old, new))
+		mmu_shootdown(root);
 	return entry_read(old, rights);
 }
 
@@ -135,12 +149,14 @@ bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct p
 	if (!entry)
 		return false;
 	DEBUG_ASSERT(page_aligned(frame) && (frame & ~E_FRAME) == 0 && flags & PT_READ);
-	u64 was = *entry;
-	*entry = entry_make(frame, flags);
-	if (was & E_PRESENT)
+	u64 new = entry_make(frame, flags), was = entry_swap(entry, new);
+	if (was & E_PRESENT) {
 		mmu_flush_page(root, va);
-	else
+		if (mmu_shared() && entry_outlived(was, new))
+			mmu_shootdown(root);
+	} else {
 		*above += E_COUNT_ONE;
+	}
 	*old = entry_read(was, rights);
 	return true;
 }
@@ -155,12 +171,14 @@ void *pt_reach(paddr_t root, vaddr_t va, u32 need)
 {
 	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above), e;
 	u64 asked = need & PT_WRITE ? E_PRESENT | E_WRITE : E_PRESENT;
+	u64 marks = need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED;
 	if (unlikely(!entry))
 		return NULL;
 	e = *entry;
 	if (unlikely((e & rights & asked) != asked))
 		return NULL;
-	*entry = e | (need & PT_WRITE ? E_ACCESSED | E_DIRTY : E_ACCESSED);
+	if (unlikely((e & marks) != marks))
+		(void)__atomic_or_fetch(entry, marks, __ATOMIC_RELAXED);
 	return (u8 *)phys_to_virt(e & E_FRAME) + (va & PAGE_MASK);
 }
 
@@ -189,10 +207,9 @@ void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *cont
 	if (way.level != 1)
 		return;
 	for (vaddr_t at = va; at < end; at += PAGE_SIZE_, way.at[1]++) {
-		u64 old = *way.at[1];
-		if (!(old & E_PRESENT))
+		if (!(*way.at[1] & E_PRESENT))
 			continue;
-		*way.at[1] = 0;
+		u64 old = entry_swap(way.at[1], 0);
 		*way.at[2] -= E_COUNT_ONE;
 		if (++removed <= FLUSH_MAX)
 			mmu_flush_page(root, at);
@@ -204,6 +221,8 @@ void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *cont
 		mmu_flush_all(root);
 	else if (freed->count)
 		mmu_flush_page(root, va);       /* the CPU may have kept the way to the tables that are gone */
+	if (removed && mmu_shared())
+		mmu_shootdown(root);
 }
 
 void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visit, void *context)
@@ -216,10 +235,11 @@ void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visi
 	if (way.level != 1)
 		return;
 	for (vaddr_t at = va; at < end; at += PAGE_SIZE_, way.at[1]++) {
-		u64 old = *way.at[1], new = (old & ~clear) | set;
-		if (!(old & E_PRESENT) || new == old)
+		u64 old = *way.at[1];
+		if (!(old & E_PRESENT) || ((old & ~clear) | set) == old)
 			continue;
-		*way.at[1] = new;
+		while (!__atomic_compare_exchange_n(way.at[1], &old, (old & ~clear) | set, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			;
 		if (++changed <= FLUSH_MAX)
 			mmu_flush_page(root, at);
 		if (visit)
@@ -227,6 +247,8 @@ void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visi
 	}
 	if (changed > FLUSH_MAX)
 		mmu_flush_all(root);
+	if (changed && mmu_shared())
+		mmu_shootdown(root);
 }
 
 vaddr_t pt_next(paddr_t root, vaddr_t va, vaddr_t end)
