@@ -145,16 +145,20 @@ unsigned arch_take_pending(void)
 	return pending;
 }
 
-/* Nothing tells one entry from the next but that nobody has looked for longer than a step takes. */
+/* Nothing tells one entry from the next but that nobody has looked for longer than a step takes. Whoever is told yes goes back to callers that may look too
+ * before they leave: they are told the same, and the next entry's first look comes later than that. */
+#define POLL_TOLD 250u
 static bool polled_long(struct cpu *cpu)
 {
 	u64 now = read_tsc(), before = cpu->polled;
 	cpu->polled = now;
+	if (now - cpu->polled_told < POLL_TOLD)
+		return true;
 	if (now - before > ARCH_STEP_CYCLES)
 		cpu->polled_first = now;
 	if (now - cpu->polled_first <= ARCH_POLL_CYCLES)
 		return false;
-	cpu->polled_first = now;
+	cpu->polled_first = cpu->polled_told = now;
 	return true;
 }
 
