@@ -157,13 +157,13 @@ void message_put_bits(struct thread *to, u64 bits)
 }
 
 /* A pager with requests stands on its endpoint's list of senders, with the priority of the first. */
-static void stand(struct pager *p)
+static inline void stand(struct pager *p)
 {
 	struct endpoint *ep = p->endpoint;
 
 	if (pqueue_on(&p->above))
 		pqueue_remove(&p->above);
-	if (ep && !pqueue_empty(&p->queue))
+	if (unlikely(ep && !pqueue_empty(&p->queue)))
 		pqueue_insert(&ep->senders, &p->above, pqueue_first(&p->queue)->priority);
 }
 

@@ -87,11 +87,24 @@ static void enqueue(struct thread *t, bool front)
 	runqueue_put(t->cpu, t, front);
 }
 
-void sched_enqueue(struct thread *t)
+static __attribute__((noinline)) void enqueue_among(struct thread *t)
 {
 	enqueue(t, false);
 	if (takes_over(t->cpu, t))
 		look_again(t->cpu);
+}
+
+/* Nearly always nobody else waits. */
+void sched_enqueue(struct thread *t)
+{
+	struct cpu *c = t->cpu;
+
+	if (unlikely(several || c->next || c->ready_words))
+		return enqueue_among(t);
+	DEBUG_ASSERT(runnable(t) && !sched_queued(t) && !sched_running(t));
+	c->next = t;
+	if (takes_over(c, t))
+		c->resched = true;
 }
 
 void sched_dequeue(struct thread *t)
@@ -383,7 +396,8 @@ static void pick(void)
 		set_timer(arch_now());
 }
 
-struct thread *sched_next(void)
+/* The long way round. */
+static __attribute__((noinline)) struct thread *next_of_all(void)
 {
 	for (;;) {
 		if (unlikely(arch_is_pending()))
@@ -398,6 +412,20 @@ struct thread *sched_next(void)
 			if (likely(!my_cpu->resched))
 				return my_cpu->current;
 	}
+}
+
+/* Most often the running thread waits, and nothing is the matter with the one that stands before all others. A thread that waits is named, so the CPU's
+ * reference is not its last. */
+struct thread *sched_next(void)
+{
+	struct thread *t = my_cpu->current, *next = my_cpu->next;
+
+	if (unlikely(several || my_cpu->tell || arch_is_pending() || !t || t->state != SYS_THREAD_WAITING || !next || next->finish))
+		return next_of_all();
+	my_cpu->next = NULL;
+	my_cpu->resched = false;
+	sched_switch(t, next);
+	return next;
 }
 
 /* ---- walker ----------------------------------------------------------------------------------------------------------------------- */

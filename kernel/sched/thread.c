@@ -118,7 +118,7 @@ sys_status_t thread_block(struct thread *t, enum wait_kind kind, struct pqueue *
 	return CALL_BLOCKED;
 }
 
-void thread_stop_waiting(struct thread *t)
+static inline void stop_waiting(struct thread *t)
 {
 	if (t->waits_on)
 		pqueue_remove(&t->queue);
@@ -135,25 +135,28 @@ void thread_stop_waiting(struct thread *t)
 	t->wait = WAIT_NONE;
 }
 
+void thread_stop_waiting(struct thread *t) { stop_waiting(t); }
+
 /* What it waits for may come before it has left the CPU (a deadline just ahead): then it simply stays there. */
 static void make_ready(struct thread *t)
 {
 	t->state = SYS_THREAD_READY;
-	sched_go_on(t);
+	if (likely(!t->suspended && !sched_running(t)))
+		sched_enqueue(t);
 }
 
 void thread_wake(struct thread *t)
 {
 	if (t->state != SYS_THREAD_WAITING)
 		return;
-	thread_stop_waiting(t);
+	stop_waiting(t);
 	make_ready(t);
 }
 
 void thread_complete(struct thread *t, sys_status_t status)
 {
 	DEBUG_ASSERT(t->state == SYS_THREAD_WAITING && !t->finish);
-	thread_stop_waiting(t);
+	stop_waiting(t);
 	t->context.regs.rip += 2;
 	t->context.regs.rax = (u64)(i64)status;
 	thread_anew(t);
