@@ -14,7 +14,11 @@ noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)
  * what is missing; no registers, no backtrace. */
 noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
-#define ASSERT(fact) do { if (unlikely(!(fact))) panic("%s (%s:%d)", #fact, __FILE__, __LINE__); } while (0)
+/* panic() with a text that is one literal: what every fact costs in code is a test and a call with one argument. */
+noreturn void panic_fact(const char *text) __attribute__((cold));
+#define FACT_LINE(line) #line
+#define FACT_AT(file, line) " (" file ":" FACT_LINE(line) ")"
+#define ASSERT(fact) do { if (unlikely(!(fact))) panic_fact(#fact FACT_AT(__FILE__, __LINE__)); } while (0)
 #ifdef VELLUM_DEBUG
 #define DEBUG_ASSERT(fact) ASSERT(fact)
 #else

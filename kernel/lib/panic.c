@@ -23,6 +23,11 @@ noreturn void panic(const char *format, ...)
 	arch_panic_dump();
 }
 
+noreturn void panic_fact(const char *text)
+{
+	panic("%s", text);
+}
+
 noreturn void refuse(const char *format, ...)
 {
 	va_list args;
