@@ -171,6 +171,8 @@ static void place_unfinished(int how)
 	sys_cap_t thread = helper_prepare(is_impatient, &other, SYS_CAP_NULL, own_priority()), last = new_endpoint(),
 		  cnode;
 
+	one_cpu();
+	OKAY(sys_thread_set_affinity(thread, 1));
 	fill_slots();
 	OKAY(sys_cap_delete(last));
 	other.cnode = last + (1ull << 32);              /* the only free slot */

@@ -183,6 +183,8 @@ TEST("thread_kill:BAD_STATE thread_suspend:BAD_STATE thread_set_priority:BAD_STA
 TEST("cap_delete:OK the last capability of a thread kills it")
 {
 	volatile uint64_t counter = 0;
+
+	one_cpu();
 	sys_cap_t thread = helper_start(spins, (void *)&counter), copy = reduced(thread, SYS_RIGHT_INSPECT);
 
 	OKAY(sys_cap_delete(thread));
@@ -303,6 +305,7 @@ TEST("thread_set_priority:OK the highest runs first, equals in the order of thei
 	static const struct { uint32_t below, name; } threads[] = {{3, 1}, {1, 2}, {2, 3}, {1, 4}, {3, 5}};
 	static const uint32_t want[] = {2, 4, 3, 1, 5};
 
+	one_cpu();
 	order_count = 0;
 	for (int i = 0; i < 5; i++)
 		helper_go(helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL,
@@ -365,6 +368,7 @@ TEST("round robin: spinning equals share the processor")
 	volatile uint64_t counter[SPINNERS] = {0};
 	sys_cap_t thread[SPINNERS];
 
+	one_cpu();
 	for (int i = 0; i < SPINNERS; i++)
 		thread[i] = helper_start(spins, (void *)&counter[i]);
 	sleep_for(300 * MILLISECOND);
@@ -393,6 +397,8 @@ static int64_t signals(void *arg)
 TEST("a woken thread of higher priority runs at once")
 {
 	struct low low = {.ntfn = new_notification()};
+
+	one_cpu();
 	sys_cap_t thread = helper_prepare(signals, &low, SYS_CAP_NULL, own_priority() - 1);
 	uint64_t bits;
 

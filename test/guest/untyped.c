@@ -303,6 +303,7 @@ static void bad_state(int index)
 	uint32_t priority = own_priority();
 	struct watcher watcher = {.account = small, .ntfn = new_notification(), .maker = index, .priority = priority};
 
+	one_cpu();
 	prepare_makers();
 	sys_cap_t thread = helper_prepare(watch, &watcher, SYS_CAP_NULL, priority);
 	OKAY(sys_thread_set_priority(SYS_CAP_THREAD, priority - 1));

@@ -281,3 +281,8 @@ uint64_t random_next(uint64_t *state)
 	x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
 	return x ^ (x >> 31);
 }
+
+void one_cpu(void)
+{
+	OKAY(sys_thread_set_affinity(SYS_CAP_THREAD, 1));
+}

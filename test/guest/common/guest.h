@@ -57,6 +57,9 @@ void guest_tables(void);
 int guest_part(int argc, char **argv);
 enum { GUEST_RUN_TESTS = -1 };
 
+/* To the end of the test this thread and those that it makes have one CPU, however many there are: for tests of the order in which threads run. */
+void one_cpu(void);
+
 /* ---- checks (main thread only) ---- */
 
 #define FAIL(...) ck_abort_msg(__VA_ARGS__)

@@ -106,6 +106,7 @@ static void test_begins(void)
 /* Nothing is left of a test when its account has been revoked, and our own account is what it was. */
 static void test_ends(void)
 {
+	OKAY(sys_thread_set_affinity(SYS_CAP_THREAD, UINT64_MAX));
 	OKAY(sys_cap_revoke(ut));
 	sys_untyped_info_t left = account(ut);
 	OKAY(sys_cap_delete(ut));
