@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define SECOND 1000000000ll
-#define PERIOD 20000ll                  /* ns */
+#define PERIOD 20000ll                  /* ns; and a varying bit more, so that no step goes in time with it */
 enum {
 	CNODE_SLOTS = 1 << 20,
 	DESCENDANTS = 1000000,
@@ -64,8 +64,8 @@ static void run_periodically(void)
 	sys_time_t next = sys_clock_get();
 	uint64_t bits;
 
-	for (;;) {
-		next += PERIOD;
+	for (unsigned round = 0;; round++) {
+		next += PERIOD + round * 37 % 1024;
 		while (next < sys_clock_get())
 			next += PERIOD;
 		sys_notification_wait(periodic.never, &bits, next);

@@ -14,7 +14,8 @@ static const struct { const char *name, *type; enum value value; } rules[] = {
 	{"label", NULL, VALUE_LABEL}, {"rights", NULL, VALUE_RIGHTS}, {"options", NULL, VALUE_OPTIONS},
 	{"entry", NULL, VALUE_ENTRY}, {"stack", NULL, VALUE_STACK}, {"slots", NULL, VALUE_SLOTS},
 	{"bytes", NULL, VALUE_BYTES}, {"ns", NULL, VALUE_TIME}, {"deadline", NULL, VALUE_TIME},
-	{"badge", NULL, VALUE_BADGE}, {"data", NULL, VALUE_FAULT_CODE}, {"addr", NULL, VALUE_ADDRESS}, {"fs_base", NULL, VALUE_ADDRESS},
+	{"badge", NULL, VALUE_BADGE}, {"data", NULL, VALUE_FAULT_CODE}, {"addr", "const uint32_t *", VALUE_WORD},
+	{"addr", NULL, VALUE_ADDRESS}, {"fs_base", NULL, VALUE_ADDRESS},
 	{NULL, "sys_cap_t", VALUE_NAME}, {NULL, "sys_time_t", VALUE_TIME}, {NULL, "sys_vaddr_t", VALUE_ADDRESS},
 	{NULL, "uint32_t", VALUE_SMALL}, {"event", NULL, VALUE_SMALL}, {"kind", NULL, VALUE_SMALL},
 	{"policy", NULL, VALUE_SMALL}, {"count", NULL, VALUE_SMALL}, {"width", NULL, VALUE_SMALL},
@@ -268,6 +269,7 @@ static uint64_t value(struct fuzzer *f, enum value kind, uint32_t types)
 	case VALUE_ENTRY: return chance(f, 4) ? number(f) : (uint64_t)helper_entry;
 	case VALUE_STACK: return chance(f, 8) ? number(f) : PLAY + (draw(f, FUZZ_PAGES) + 1) * PAGE;
 	case VALUE_FAULT_CODE: return fault_code(f);
+	case VALUE_WORD: return chance(f, 8) ? pointer(f) : PLAY_READ_ONLY + draw(f, 3) * sizeof(uint32_t);
 	case VALUE_NONE: return 0;
 	case VALUE_NUMBER: break;
 	}
