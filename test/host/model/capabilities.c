@@ -10,206 +10,13 @@
  * An account's first capability stays where it was made and is not deleted before its copies: else what is left
  * would depend on the order of destruction (revoke.c tests that by itself). */
 #include <string.h>
-#include "model/captree.h"
+#include "model/caprules.h"
 #include "syscall/check.h"
-
-/* What a call that succeeds does. */
-struct effect { int cap, where, other; u32 index; bool any; sys_rights_t rights; u64 badge; };
 
 static struct thread *idler;
 static i64 now;
 static u64 frames;                      /* that are free when nothing is there */
 static struct account *a;
-
-/* ---- what a call must say ---------------------------------------------------------------------------------------- */
-
-/* Argument i of p's call must name an object of this type (NONE: any), with these rights. */
-static sys_status_t argument(const struct program *p, unsigned i, enum sys_type type, sys_rights_t rights, int *c)
-{
-	const u32 usable = 1u << SYS_TYPE_ENDPOINT | 1u << SYS_TYPE_THREAD | 1u << SYS_TYPE_VMAR | 1u << SYS_TYPE_PAGER;
-	enum sys_type is;
-
-	*c = cap_named(p->home, p->arg[i]);
-	if (*c == NONE)
-		return SYS_ERR_BAD_CAP;
-	is = object[cap[*c].object].type;
-	if (ended(cap[*c].object) && !(usable >> is & 1) && p->number != NR_cap_delete)
-		return SYS_ERR_BAD_CAP;
-	if (type && is != type)
-		return SYS_ERR_WRONG_TYPE;
-	return (cap[*c].rights & rights) == rights ? SYS_OK : SYS_ERR_ACCESS_DENIED;
-}
-
-/* Whether a capability can be put there. */
-static sys_status_t destination(int where, sys_cap_t name, struct effect *e)
-{
-	const struct m_object *node = &object[where];
-	u32 index = (u32)name;
-
-	e->where = where;
-	e->any = name == SYS_SLOT_ANY;
-	e->index = index;
-	if (e->any)
-		return node->taken + node->lost == node->slots - 1 ? SYS_ERR_NO_SLOT : SYS_OK;
-	if (index >= node->slots)
-		return SYS_ERR_OUT_OF_RANGE;
-	if (index == 0 || name >> 32 < node->generation[index] || node->retired[index])
-		return SYS_ERR_INVALID_ARGS;
-	return node->at[index] == NONE ? SYS_OK : SYS_ERR_ALREADY_EXISTS;
-}
-
-static sys_status_t judge_derive(const struct program *p, struct effect *e, u64 badge)
-{
-	int node;
-	sys_status_t status = argument(p, 0, SYS_TYPE_NONE, SYS_RIGHT_COPY, &e->cap);
-
-	if (status == SYS_OK)
-		status = argument(p, 1, SYS_TYPE_CNODE, SYS_RIGHT_WRITE, &node);
-	if (status != SYS_OK)
-		return status;
-	e->rights = p->arg[3] == SYS_RIGHTS_SAME ? cap[e->cap].rights : (sys_rights_t)p->arg[3];
-	e->badge = badge ? badge : cap[e->cap].badge;
-	if (e->rights & ~cap[e->cap].rights)
-		return SYS_ERR_INVALID_ARGS;
-	if (badge && (object[cap[e->cap].object].type != SYS_TYPE_ENDPOINT || cap[e->cap].badge))
-		return SYS_ERR_INVALID_ARGS;
-	return destination(cap[node].object, p->arg[2], e);
-}
-
-static sys_status_t judge_move(const struct program *p, struct effect *e)
-{
-	int node;
-	sys_status_t status = argument(p, 0, SYS_TYPE_NONE, 0, &e->cap);
-
-	if (status == SYS_OK)
-		status = argument(p, 1, SYS_TYPE_CNODE, SYS_RIGHT_WRITE, &node);
-	if (status == SYS_OK)
-		status = destination(cap[node].object, p->arg[2], e);
-	return status == SYS_OK && cap[e->cap].revoking ? VM_AGAIN : status;
-}
-
-/* Deleting the last one of an account revokes first. */
-static sys_status_t judge_delete(const struct program *p, struct effect *e)
-{
-	sys_status_t status = argument(p, 0, p->number == NR_cap_delete ? SYS_TYPE_NONE : SYS_TYPE_CNODE,
-	                               p->number == NR_cap_delete ? 0 : SYS_RIGHT_WRITE, &e->cap);
-
-	if (status == SYS_OK && p->number == NR_cnode_delete)
-		e->cap = cap_named(cap[e->cap].object, p->arg[1]);
-	if (status != SYS_OK || e->cap == NONE)
-		return status != SYS_OK ? status : SYS_ERR_BAD_CAP;
-	if (object[cap[e->cap].object].type == SYS_TYPE_UNTYPED && object[cap[e->cap].object].caps == 1)
-		cap[e->cap].revoking = true;
-	return SYS_OK;
-}
-
-static sys_status_t judge_revoke(const struct program *p, struct effect *e)
-{
-	sys_status_t status = argument(p, 0, SYS_TYPE_NONE, 0, &e->cap);
-
-	if (status == SYS_OK)
-		cap[e->cap].revoking = true;
-	return status;
-}
-
-/* NO_MEMORY is the accounts' matter (accounts.c): it may come as well. */
-static sys_status_t judge_create(const struct program *p, struct effect *e)
-{
-	sys_status_t status = argument(p, 0, SYS_TYPE_UNTYPED, SYS_RIGHT_WRITE, &e->cap);
-
-	if (status != SYS_OK)
-		return status;
-	if (((struct account *)object[cap[e->cap].object].object)->closed)
-		return SYS_ERR_BAD_STATE;
-	return destination(p->home, SYS_SLOT_ANY, e);
-}
-
-static sys_status_t judge_map(const struct program *p, struct effect *e)
-{
-	int region;
-	sys_status_t status = argument(p, 0, SYS_TYPE_VMAR, SYS_RIGHT_READ, &region);
-
-	if (status == SYS_OK)
-		status = argument(p, 3, SYS_TYPE_VMO, SYS_RIGHT_MAP | SYS_RIGHT_READ, &e->cap);
-	e->index = (u32)(p->arg[2] >> PAGE_SHIFT) / 2;
-	if (status != SYS_OK)
-		return status;
-	return place[e->index].live ? SYS_ERR_ALREADY_EXISTS : SYS_OK;
-}
-
-static struct program *receiver_at(int ep)
-{
-	for (struct program *p = program; p < program + PROGRAMS; p++)
-		if (p->waits && p->ep == ep)
-			return p;
-	return NULL;
-}
-
-static sys_status_t judge_send(const struct program *p, struct effect *e)
-{
-	int ep;
-	sys_status_t status = argument(p, 0, SYS_TYPE_ENDPOINT, SYS_RIGHT_SEND, &ep);
-	const struct program *to;
-	const struct m_object *home;
-
-	if (status != SYS_OK)
-		return status;
-	e->other = cap[ep].object;
-	if (ended(e->other))
-		return SYS_ERR_PEER_CLOSED;
-	for (u32 i = 0; i < p->count; i++) {
-		int c = cap_named(p->home, p->sent[i]);
-
-		if (c == NONE)
-			return SYS_ERR_BAD_CAP;
-		if (!(cap[c].rights & SYS_RIGHT_GRANT))
-			return SYS_ERR_ACCESS_DENIED;
-		for (u32 j = 0; j < i; j++)
-			if (p->sent[i] == p->sent[j])
-				return SYS_ERR_INVALID_ARGS;
-	}
-	for (u32 i = 0; i < p->count; i++)
-		if (cap[cap_named(p->home, p->sent[i])].revoking)
-			return VM_AGAIN;
-	to = receiver_at(e->other);
-	if (!to)
-		return SYS_ERR_TIMED_OUT;
-	home = &object[to->home];
-	if (p->count > to->count)
-		return SYS_ERR_BUFFER_TOO_SMALL;
-	return home->slots - 1 - home->taken - home->lost < p->count ? SYS_ERR_NO_SLOT : SYS_OK;
-}
-
-static sys_status_t judge_recv(const struct program *p, struct effect *e)
-{
-	sys_status_t status = argument(p, 0, SYS_TYPE_ENDPOINT, SYS_RIGHT_RECV, &e->cap);
-
-	if (status != SYS_OK)
-		return status;
-	e->other = cap[e->cap].object;
-	return ended(e->other) ? SYS_ERR_PEER_CLOSED : SYS_OK;
-}
-
-static sys_status_t judge(const struct program *p, struct effect *e)
-{
-	int c;
-
-	switch (p->number) {
-	case NR_cap_copy:     return judge_derive(p, e, 0);
-	case NR_cap_mint:     return judge_derive(p, e, p->arg[4]);
-	case NR_cap_move:     return judge_move(p, e);
-	case NR_cap_delete:
-	case NR_cnode_delete: return judge_delete(p, e);
-	case NR_cap_revoke:   return judge_revoke(p, e);
-	case NR_cap_info:     return argument(p, 0, SYS_TYPE_NONE, 0, &e->cap);
-	case NR_vmar_map:     return judge_map(p, e);
-	case NR_vmar_unmap:   return argument(p, 0, SYS_TYPE_VMAR, 0, &c);
-	case NR_ipc_send:     return judge_send(p, e);
-	case NR_ipc_recv:     return judge_recv(p, e);
-	case NR_reap_rest:    return SYS_OK;
-	default:              return judge_create(p, e);
-	}
-}
 
 /* ---- what it does ------------------------------------------------------------------------------------------------ */
 
@@ -250,18 +57,37 @@ static void told(const struct program *p, int c)
 }
 
 /* The message's capabilities stand where the receiver is told that they do. */
-static void sent(const struct program *p, const struct effect *e)
+static void passed(const struct program *from, const struct program *to)
 {
-	struct program *to = receiver_at(e->other);
-
-	to->waits = false;
-	must(user_status(to->t) == SYS_OK);
-	for (u32 i = 0; i < p->count; i++) {
-		int c = cap_named(p->home, p->sent[i]);
+	must(user_status(to->t) == SYS_OK && user_status(from->t) == SYS_OK);
+	for (u32 i = 0; i < from->count; i++) {
+		int c = cap_named(from->home, from->sent[i]);
 
 		cap_unplace(c);
 		cap_place(c, to->home, slot_at(to->home, to->t->cap[i]));
 	}
+}
+
+/* p sent, or waits to; its receiver has the message. */
+static void sent(const struct program *p, const struct effect *e)
+{
+	struct program *to = waiting_at(e->other, RECEIVES);
+
+	to->waits = ACTS;
+	passed(p, to);
+}
+
+/* p received, or its sender was told why not. */
+static void received(const struct program *p, const struct effect *e)
+{
+	struct program *from = waiting_at(e->other, SENDS);
+
+	if (!from)
+		return;
+	from->waits = ACTS;
+	must(user_status(from->t) == e->told && !user_in_call(from->t));
+	if (e->told == SYS_OK)
+		passed(from, p);
 }
 
 /* p's call succeeded. */
@@ -295,6 +121,8 @@ static void happened(struct program *p, const struct effect *e)
 		return;
 	case NR_ipc_send:
 		return sent(p, e);
+	case NR_ipc_recv:
+		return received(p, e);
 	case NR_cap_revoke:
 	case NR_reap_rest:
 		return;
@@ -335,10 +163,15 @@ static void enter(struct program *p, bool fresh)
 		user_enter_with(p->number, p->arg, 6);
 	else
 		user_again();
-	if (p->number == NR_ipc_recv && expected == SYS_OK) {
-		p->waits = true;
+	if (e.waits && expected == SYS_OK) {
+		if (p->number == NR_ipc_recv)
+			received(p, &e);
+		/* a receiver may have to come again: after a sender that failed */
+		must(p->t->state == SYS_THREAD_WAITING || (e.told != SYS_OK && user_in_call(p->t)));
+		if (p->t->state != SYS_THREAD_WAITING)
+			return;
+		p->waits = e.waits;
 		p->ep = e.other;
-		must(p->t->state == SYS_THREAD_WAITING);
 		return;
 	}
 	bool rest = user_in_call(p->t) && p->t->context.regs.rax == NR_reap_rest && !was_rest;
@@ -372,6 +205,10 @@ static sys_cap_t pick(const struct program *p, enum sys_type type)
 
 	if (chance(4))
 		return slot_name(i, (u32)choose(3));
+	if (chance(15))
+		for (u32 n = 0; n < SLOTS; n++)         /* one that somebody revokes, or began to */
+			if (home->at[n] != NONE && cap[home->at[n]].revoking)
+				return cap[home->at[n]].name;
 	for (u32 n = chance(4) ? SLOTS : 0; n < SLOTS; n++, i = (i + 1) % SLOTS)
 		if (home->at[i] != NONE && (!type || object[cap[home->at[i]].object].type == type))
 			break;
@@ -415,6 +252,9 @@ static bool choose_derive(struct program *p)
 {
 	p->number = chance(40) ? NR_cap_mint : NR_cap_copy;
 	p->arg[0] = pick(p, p->number == NR_cap_mint && chance(80) ? SYS_TYPE_ENDPOINT : SYS_TYPE_NONE);
+	int favourite = object[p->home].at[SLOTS / 4];
+	if (favourite != NONE && chance(40))                    /* so that some have many below them */
+		p->arg[0] = cap[favourite].name;
 	p->arg[1] = chance(10) ? p->arg[0] : pick(p, SYS_TYPE_CNODE);   /* a CNode into itself, too */
 	p->arg[2] = pick_place(p, p->arg[1]);
 	int c = cap_named(p->home, p->arg[0]);
@@ -476,14 +316,21 @@ static bool choose_map(struct program *p)
 	return true;
 }
 
+/* Somebody waits like this at the endpoint that p's call names. */
+static bool waits_at(const struct program *p, int how)
+{
+	int c = cap_named(p->home, p->arg[0]);
+
+	return c != NONE && waiting_at(cap[c].object, how);
+}
+
 static bool choose_send(struct program *p)
 {
 	sys_msg_t m;
 
 	p->number = NR_ipc_send;
 	p->arg[0] = pick(p, SYS_TYPE_ENDPOINT);
-	for (unsigned n = 0; n < 8 && (cap_named(p->home, p->arg[0]) == NONE ||
-	                               !receiver_at(cap[cap_named(p->home, p->arg[0])].object)); n++)
+	for (unsigned n = 0; n < 8 && !waits_at(p, RECEIVES); n++)
 		p->arg[0] = pick(p, SYS_TYPE_ENDPOINT);
 	p->count = (u32)choose(SYS_MSG_CAPS + 1);
 	for (u32 i = 0; i < p->count; i++) {
@@ -494,26 +341,24 @@ static bool choose_send(struct program *p)
 	memcpy(m.cap, p->sent, sizeof m.cap);
 	user_poke(p->space, p->memory, &m, sizeof m);
 	p->arg[1] = p->memory;
-	p->arg[2] = SYS_TIME_POLL;
+	p->arg[2] = chance(50) ? SYS_TIME_POLL : (u64)SYS_TIME_INFINITE;
 	p->arg[4] = 0;
 	p->arg[5] = (u64)p->count << 32;
-	return true;
+	return !waits_at(p, SENDS);
 }
 
-/* One receiver at each endpoint: order is the other model's matter (ipc.c). */
 static bool choose_recv(struct program *p)
 {
-	int c;
-
 	p->number = NR_ipc_recv;
 	p->arg[0] = pick(p, SYS_TYPE_ENDPOINT);
+	for (unsigned n = 0; n < 8 && !waits_at(p, SENDS); n++)
+		p->arg[0] = pick(p, SYS_TYPE_ENDPOINT);
 	p->count = (u32)choose(SYS_MSG_CAPS + 1);
 	p->arg[1] = p->memory;
 	p->arg[2] = SYS_CAP_NULL;
 	p->arg[3] = (u64)SYS_TIME_INFINITE;
 	p->arg[5] = (u64)p->count << 48;
-	c = cap_named(p->home, p->arg[0]);
-	return c == NONE || !receiver_at(cap[c].object);
+	return !waits_at(p, RECEIVES);
 }
 
 static bool choose_call(struct program *p)
@@ -542,7 +387,7 @@ static bool choose_call(struct program *p)
 static void new_program(struct program *p)
 {
 	p->t = user_new(account_root(), cnode_at(p->home), p->space, 2);
-	p->waits = false;
+	p->waits = ACTS;
 	user_interrupt();
 }
 
@@ -633,7 +478,7 @@ static void make_program(struct program *p)
 	object_cap((struct object *)p->space);
 	p->memory = user_memory(p->space, 1);
 	p->t = user_new(account_root(), home, p->space, 2);
-	p->waits = false;
+	p->waits = ACTS;
 }
 
 static void start(void)

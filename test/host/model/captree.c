@@ -210,7 +210,7 @@ static void compare_cap(int c, int parent)
 	must(cap[c].revoking == !!(s->flags & SLOT_REVOKING));
 }
 
-/* A receiver waits until its message comes, or its endpoint has ended. */
+/* Who waits does so until somebody comes, or its endpoint has ended. */
 static void compare_program(struct program *p)
 {
 	if (!p->waits)
@@ -219,7 +219,7 @@ static void compare_program(struct program *p)
 		return;
 	must(p->ep == NONE || ended(p->ep));
 	must(user_status(p->t) == SYS_ERR_PEER_CLOSED);
-	p->waits = false;
+	p->waits = ACTS;
 }
 
 void compare_all(void)

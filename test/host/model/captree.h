@@ -43,11 +43,11 @@ struct program {
 	struct space *space;
 	vaddr_t memory;
 	int home;                       /* its CSpace, among the objects */
-	bool waits;                     /* it receives */
+	enum { ACTS, RECEIVES, SENDS } waits;
 	int ep;                         /* there */
-	u64 number, arg[6];             /* its call; a message's capabilities, or how many it accepts */
+	u64 number, arg[6];             /* its call */
+	u32 count;                      /* capabilities that it sends, or accepts */
 	sys_cap_t sent[SYS_MSG_CAPS];
-	u32 count;
 };
 
 extern struct m_object object[OBJECTS];
