@@ -205,7 +205,7 @@ static sys_cap_t pick(const struct program *p, enum sys_type type)
 
 	if (chance(4))
 		return slot_name(i, (u32)choose(3));
-	if (chance(15))
+	if (chance(30))
 		for (u32 n = 0; n < SLOTS; n++)         /* one that somebody revokes, or began to */
 			if (home->at[n] != NONE && cap[home->at[n]].revoking)
 				return cap[home->at[n]].name;
@@ -252,9 +252,6 @@ static bool choose_derive(struct program *p)
 {
 	p->number = chance(40) ? NR_cap_mint : NR_cap_copy;
 	p->arg[0] = pick(p, p->number == NR_cap_mint && chance(80) ? SYS_TYPE_ENDPOINT : SYS_TYPE_NONE);
-	int favourite = object[p->home].at[SLOTS / 4];
-	if (favourite != NONE && chance(40))                    /* so that some have many below them */
-		p->arg[0] = cap[favourite].name;
 	p->arg[1] = chance(10) ? p->arg[0] : pick(p, SYS_TYPE_CNODE);   /* a CNode into itself, too */
 	p->arg[2] = pick_place(p, p->arg[1]);
 	int c = cap_named(p->home, p->arg[0]);
@@ -335,6 +332,9 @@ static bool choose_send(struct program *p)
 	p->count = (u32)choose(SYS_MSG_CAPS + 1);
 	for (u32 i = 0; i < p->count; i++) {
 		p->sent[i] = pick(p, SYS_TYPE_NONE);
+		for (const struct program *q = program; i == 0 && q < program + PROGRAMS; q++)
+			if (q->home == p->home && q->copies && chance(70))
+				p->sent[i] = q->source; /* will be under revoke soon */
 		if (stays(cap_named(p->home, p->sent[i])))
 			return false;
 	}
@@ -361,10 +361,29 @@ static bool choose_recv(struct program *p)
 	return !waits_at(p, RECEIVES);
 }
 
+/* One of many copies; at last they are revoked, which takes several entries, and is met by others or given up. */
+static bool choose_copies(struct program *p)
+{
+	p->arg[0] = p->source;
+	p->number = --p->copies ? NR_cap_copy : NR_cap_revoke;
+	p->arg[1] = pick(p, SYS_TYPE_CNODE);
+	p->arg[2] = SYS_SLOT_ANY;
+	p->arg[3] = SYS_RIGHTS_SAME;
+	if (cap_named(p->home, p->source) == NONE)
+		p->copies = 0;
+	return caps_live() < CAPS - 10 && cap_named(p->home, p->source) != 0;
+}
+
 static bool choose_call(struct program *p)
 {
 	u64 dice = choose(100);
 
+	if (p->copies)
+		return choose_copies(p);
+	if (chance(2)) {
+		p->source = pick(p, SYS_TYPE_NONE);
+		p->copies = 1 + (u32)choose(40);
+	}
 	if (dice < 18)
 		return choose_create(p);
 	if (dice < 46)
@@ -388,6 +407,7 @@ static void new_program(struct program *p)
 {
 	p->t = user_new(account_root(), cnode_at(p->home), p->space, 2);
 	p->waits = ACTS;
+	p->copies = 0;
 	user_interrupt();
 }
 
@@ -420,8 +440,10 @@ static void step(void)
 {
 	struct program *p = turn();
 
-	host_preempt_every((unsigned)choose(5));
-	if (!p || chance(1))
+	host_preempt_every(chance(60) ? 1 : (unsigned)choose(5));
+	if (p && user_in_call(p->t) && chance(20))
+		kill(p);                        /* what it revokes stays marked */
+	else if (!p || chance(1))
 		kill(&program[choose(PROGRAMS)]);
 	else if (user_in_call(p->t))
 		enter(p, false);
@@ -469,15 +491,18 @@ static void settle(void)
 
 static void make_program(struct program *p)
 {
-	struct cnode *home = cnode_new(account_root(), SLOTS);
+	p->home = p == program + PROGRAMS - 1 ? p[-1].home : NONE;
+	if (p->home == NONE) {
+		struct cnode *home = cnode_new(account_root(), SLOTS);
 
-	object_cap(&home->object);
-	p->home = object_add(&home->object, SYS_TYPE_CNODE, SLOTS);
-	object[p->home].base = 1;
+		object_cap(&home->object);
+		p->home = object_add(&home->object, SYS_TYPE_CNODE, SLOTS);
+		object[p->home].base = 1;
+	}
 	must(space_create(account_root(), false, &p->space) == SYS_OK);
 	object_cap((struct object *)p->space);
 	p->memory = user_memory(p->space, 1);
-	p->t = user_new(account_root(), home, p->space, 2);
+	p->t = user_new(account_root(), cnode_at(p->home), p->space, 2);
 	p->waits = ACTS;
 }
 

@@ -8,8 +8,8 @@
 #include "common/user.h"
 #include "model/engine.h"
 
-#define PROGRAMS 4
-#define CAPS     160
+#define PROGRAMS 5                      /* the last two share a CSpace */
+#define CAPS     200
 #define OBJECTS  256
 #define SLOTS    64
 #define PLACES   20                     /* for mappings of a page, apart from each other */
@@ -48,6 +48,8 @@ struct program {
 	u64 number, arg[6];             /* its call */
 	u32 count;                      /* capabilities that it sends, or accepts */
 	sys_cap_t sent[SYS_MSG_CAPS];
+	sys_cap_t source;               /* it is making so many copies of this, and revokes them then */
+	u32 copies;
 };
 
 extern struct m_object object[OBJECTS];
