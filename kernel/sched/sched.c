@@ -349,6 +349,7 @@ static void idle(void)
 		return arch_idle_step();
 	set_timer(arch_now());
 	arch_idle();
+	my_cpu->timer_at = INT64_MAX;   /* the timer was set for deadlines only: whom another CPU sent needs ticks */
 }
 
 static void fired(void)

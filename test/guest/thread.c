@@ -447,6 +447,7 @@ TEST("thread_yield:OK equals take turns")
 	uint32_t low = own_priority() - 1;
 	static const uint32_t want[] = {1, 2, 1, 2, 1, 2};
 
+	one_cpu();
 	order_count = 0;
 	helper_go(helper_prepare(turns, (void *)1, SYS_CAP_NULL, low));
 	helper_go(helper_prepare(turns, (void *)2, SYS_CAP_NULL, low));
