@@ -394,6 +394,7 @@ TEST("cap_watch:BAD_STATE the account of the slot's CNode is being swept")
 	sys_cap_t thread = new_thread(), wake = new_notification();
 	struct outsider outsider = {.seen = false};
 
+	one_cpu();
 	ntfn = new_notification();
 	for (int round = 0; round < 20 && !outsider.seen; round++)
 		sweep_under(&outsider, thread, wake);
