@@ -44,6 +44,7 @@ models() {
 make -j2 models >"$logs/soak-models.log" 2>&1 || { echo "soak: the models' build failed (log: $logs/soak-models.log)" >&2; exit 1; }
 models "$2" || exit 1
 test/syscalls.sh 10000000 "${SEED:-$RANDOM}" || exit 1
+test/syscalls.sh 2000000 "${SEED:-$RANDOM}" 4 || exit 1
 
 serial=$logs/soak.serial round=0 begin=$SECONDS
 until [ $((SECONDS - begin)) -ge $(($1 * 60)) ] && [ $round -gt 0 ]; do

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # syscalls.sh CALLS [SEED [SMP]]: random system calls (test/guest/fuzz.c) on the debug build, in boots of a million calls each
-# with the seeds SEED, SEED + 1, ... (default: a random one), two boots at a time. With one CPU a boot is exactly
-# repeatable: `test/syscalls.sh 1000000 SEED` makes the same calls again. Exit status 1 if any failed; its log is named.
+# with the seeds SEED, SEED + 1, ... (default: a random one), on SMP CPUs (1), two boots at a time. A boot is exactly
+# repeatable: `test/syscalls.sh 1000000 SEED SMP` makes the same calls again. Exit status 1 if any failed; its log is named.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 [ $# -ge 1 ] || { sed -n "3,6s/^# //p" "$0" >&2; exit 2; }
@@ -12,11 +12,10 @@ boot_calls=1000000 calls=$1 seed=${2:-$RANDOM} smp=${3:-1}
 
 # boot SEED CALLS
 boot() {
-	local log=$logs/fuzz-$1.serial bundle=$logs/fuzz-$1.bundle options=()
-	[ "$smp" != 1 ] || options=(--icount)
+	local log=$logs/fuzz-$1.serial bundle=$logs/fuzz-$1.bundle
 	echo "exec guest/fuzz.elf $2 $1" >"$bundle.args"
 	build/bundle "$bundle" init=build/debug/user/init.elf guest/fuzz.elf=build/debug/guest/fuzz.elf "args=$bundle.args" || return
-	boot/run-qemu --bundle "$bundle" --append norandom --smp "$smp" --timeout 900 --silence 300 --log "$log" "${options[@]}" \
+	boot/run-qemu --bundle "$bundle" --append norandom --smp "$smp" --timeout 900 --silence 300 --log "$log" --icount \
 		build/debug/kernel.elf >/dev/null
 	local status=$?
 	rm -f "$bundle" "$bundle.args"
