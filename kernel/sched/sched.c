@@ -276,7 +276,7 @@ static void run_timers(i64 now)
 }
 
 /* So many watches are told in one entry; the rest after so many nanoseconds, or by whoever has the time. */
-#define TELLS      32u
+#define TELLS      16u
 #define TELL_AGAIN 50000ll
 
 /* Sets this CPU's timer for the next deadline or, while a thread runs, the next tick. */

@@ -201,7 +201,7 @@ START_TEST(told_by_the_clock)
 		now += 60000;
 		user_time(now);
 		ck_assert_uint_gt(rung(), before);
-		ck_assert(rung() - before <= 64);
+		ck_assert(rung() - before <= 32);
 	}
 	ck_assert(!my_cpu->tell && !watch_pending());
 	walk();
