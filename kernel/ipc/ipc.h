@@ -3,7 +3,7 @@
  *
  * A message lives in its sender: label, header and four words in the registers that it came with, more words and the names of capabilities in the thread object. At the
  * hand-over all passes into the receiver's registers and thread object, and capabilities move from CSpace to CSpace; only the receiver's own copy-out
- * to its memory, done when it runs next, can wait for a page. Nothing is allocated. No entry touches another thread's memory.
+ * to its memory, done when it runs next, can wait for a page. Nothing is allocated. No entry waits for another thread's memory (decision 5).
  *
  * An endpoint that has lost its last RECV capability can never get one back: it ends at once (object_end), whoever still names it gets PEER_CLOSED.
  * Lock: the kernel lock.
