@@ -32,9 +32,15 @@ void report(const char *id, uint64_t *count, unsigned rounds, uint64_t less)
 	printf("bench %s %lu %lu %u\n", id, (unsigned long)median, (unsigned long)least, rounds);
 }
 
+#ifdef __clang__                        /* it has no such attribute, and clones nothing */
+#define ONE_COPY __attribute__((noinline))
+#else
+#define ONE_COPY __attribute__((noinline, noclone))
+#endif
+
 /* Fills `count` with what lay between the readings, without taking off what they cost. One function for all, so that the
  * call of `run` costs the same whatever is measured. */
-__attribute__((noinline, noclone)) static void count_rounds(const struct operation *op, uint64_t *count, unsigned rounds)
+ONE_COPY static void count_rounds(const struct operation *op, uint64_t *count, unsigned rounds)
 {
 	for (unsigned i = 0; i < WARM + rounds; i++) {
 		if (op->prepare != NULL)
