@@ -38,7 +38,6 @@ struct cpu {
 	bool up;                                /* it can be sent interrupts; atomic */
 	bool serial_late;                       /* a serial interrupt came then; this CPU's own */
 	u8 stop_vector;                         /* the answer to REQUEST_STOP: what arch_cpu_stop() returns */
-	u32 ticket;                             /* its last one for the kernel lock */
 	u64 entered;                            /* when the entry under way began, if entries are measured; */
 	u64 entered_vector, entered_call;       /* by which vector, and with which system call's number */
 	i64 alarm;                              /* what arch_timer_set() was told; INT64_MAX: none */
@@ -119,16 +118,16 @@ void apic_send(u32 apic_id, u32 command);
 #define APIC_STARTUP 0x4600u            /* and the number of the page below 1 MiB */
 
 /* ---- the kernel lock (lock.c) ---- */
-/* Tickets: whoever holds `serving` has the lock. */
-struct lock { u32 next, serving; };
+/* CPUs by number + 1; 0: none. */
+struct lock { u32 holder, hungry, waiters; };
 extern struct lock kernel_lock;
 extern bool entries_careful;            /* machine.h */
-void lock_take(void);                   /* waits in turn, and does what the holder asks for meanwhile */
+void lock_take(void);                   /* waits, and does what the holder asks for meanwhile */
 void lock_release(void);
 bool lock_held(void);                   /* by this CPU; also where nobody takes it */
 static inline bool lock_wanted(void)    /* by another CPU; of the holder */
 {
-	return entries_careful && __atomic_load_n(&kernel_lock.next, __ATOMIC_RELAXED) - kernel_lock.serving > 1;
+	return entries_careful && __atomic_load_n(&kernel_lock.waiters, __ATOMIC_RELAXED);
 }
 /* From now on the lock is taken; the caller holds it. lock_end(): no more, unless entries are measured; the caller is the only CPU. */
 void lock_begin(void);

@@ -85,7 +85,7 @@
 5:	cmpq $VECTOR_SYSCALL, R_VECTOR(%rbx)    /* rbx is current */
 	jne 6f
 	.if \careful
-	incl kernel_lock + LOCK_SERVING(%rip)
+	movl $0, kernel_lock + LOCK_HOLDER(%rip)
 	.endif
 	movq R_RIP(%rbx), %rcx                  /* canonical: it came by `syscall`, from below the last page, which is never mapped */
 	movq R_RFLAGS(%rbx), %r11
@@ -110,7 +110,7 @@
 	shrq $47, %rcx
 	jnz 7f
 	.if \careful
-	incl kernel_lock + LOCK_SERVING(%rip)
+	movl $0, kernel_lock + LOCK_HOLDER(%rip)
 	.endif
 	movq %rbx, %rsp
 	swapgs

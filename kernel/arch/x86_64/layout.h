@@ -65,7 +65,7 @@
 #define CPU_RSP0      68
 #define CPU_AREA      512               /* what the layers above have of each CPU */
 #define CPU_SIZE      8192
-#define LOCK_SERVING  4                 /* struct lock */
+#define LOCK_HOLDER   0                 /* struct lock */
 
 /* regs.vector */
 #define VECTOR_PAGE_FAULT 14

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lock.c: the kernel lock, and the ways into the kernel that take it. (entry.S' ways out give it back.)
  *
- * Tickets, so that whoever came first is served first. A CPU that waits does what the holder asks of it meanwhile
+ * Whoever finds it free has it. That is not fair, so a CPU that has waited for long says so, and the others let it go
+ * first. (Tickets would be fair at once, but hand the lock to a CPU that may not run: a virtual one, whose host has
+ * fewer.) A CPU that waits does what the holder asks of it meanwhile
  * (ipi.c): requests come from the holder alone, who waits for the answer, and the CPU that waits has its interrupts
  * off. Such a request may take its context away: then `taken` is set, and once it has the lock, the entry asks
  * kernel_taken() whom to run; the old context is not looked at, its memory may be another's by then.
@@ -13,18 +15,20 @@
 #include "lib/assert.h"
 
 struct lock kernel_lock __attribute__((aligned(64)));
-_Static_assert(offsetof(struct lock, serving) == LOCK_SERVING, "serving");
+_Static_assert(offsetof(struct lock, holder) == LOCK_HOLDER, "holder");
 
 static bool measuring;
 static u64 longest, longest_vector, longest_call;       /* kernel lock */
 
 /* ---- the lock ------------------------------------------------------------------------------------------------ */
-static u32 serving(void) { return __atomic_load_n(&kernel_lock.serving, __ATOMIC_ACQUIRE); }
+#define HUNGRY_AFTER  200000u             /* cycles of waiting, after which the others let this CPU go first, */
+#define LET_FIRST_FOR 60000u            /* for so long, more than an entry takes: it may be a virtual CPU that does not run */
+
+static u32 me(void) { return arch_cpu() + 1; }
 
 void lock_begin(void)
 {
-	kernel_lock.next = kernel_lock.serving + 1;
-	this_cpu()->ticket = kernel_lock.serving;
+	kernel_lock.holder = me();
 	cpu_set_entries(true);
 }
 
@@ -34,28 +38,53 @@ void lock_end(void)
 		cpu_set_entries(false);
 }
 
-void lock_take(void)
+static bool grab(void)
 {
-	struct cpu *cpu = this_cpu();
-	cpu->ticket = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_SEQ_CST);
-	if (likely(serving() == cpu->ticket))
-		return;
+	u32 nobody = 0;
+	return __atomic_compare_exchange_n(&kernel_lock.holder, &nobody, me(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static u32 hungry(void) { return __atomic_load_n(&kernel_lock.hungry, __ATOMIC_RELAXED); }
+
+/* May a CPU that has waited so long try to have the lock? */
+static bool my_turn(u64 waited)
+{
+	u32 nobody = 0;
+	if (waited > HUNGRY_AFTER)
+		__atomic_compare_exchange_n(&kernel_lock.hungry, &nobody, me(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	u32 first = hungry();
+	return !first || first == me() || waited > LET_FIRST_FOR;
+}
+
+static void lock_wait(struct cpu *cpu)
+{
+	u64 begin = read_tsc();
+	__atomic_fetch_add(&kernel_lock.waiters, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&cpu->waiting, true, __ATOMIC_SEQ_CST);
-	while (serving() != cpu->ticket) {
+	while (__atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) || !my_turn(read_tsc() - begin) || !grab()) {
 		requests_answer();
 		__asm__ volatile ("pause");
 	}
 	__atomic_store_n(&cpu->waiting, false, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&kernel_lock.waiters, 1, __ATOMIC_SEQ_CST);
+	if (hungry() == me())
+		__atomic_store_n(&kernel_lock.hungry, 0, __ATOMIC_RELAXED);
+}
+
+void lock_take(void)
+{
+	if (unlikely(hungry() || !grab()))
+		lock_wait(this_cpu());
 }
 
 void lock_release(void)
 {
-	__atomic_store_n(&kernel_lock.serving, kernel_lock.serving + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&kernel_lock.holder, 0, __ATOMIC_RELEASE);
 }
 
 bool lock_held(void)
 {
-	return !entries_careful || serving() == this_cpu()->ticket;
+	return !entries_careful || __atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) == me();
 }
 
 /* ---- measuring ----------------------------------------------------------------------------------------------- */
