@@ -137,18 +137,19 @@ static void revoked(int c)
 	must(!cap[c].live || (!cap[c].revoking && !cap_derived(c)));
 }
 
-/* May the call be made again? What meets a mark or ends an account goes in steps, and so does an unmapping. */
-static bool may_restart(const struct program *p, sys_status_t expected)
-{
-	return expected == VM_AGAIN || p->number == NR_cap_revoke || p->number == NR_cap_delete ||
-		p->number == NR_cnode_delete || p->number == NR_vmar_unmap || p->number == NR_reap_rest;
-}
-
 /* May find no memory. */
 static bool allocates(u64 number)
 {
 	return number == NR_untyped_create || number == NR_cnode_create || number == NR_endpoint_create ||
 		number == NR_notification_create || number == NR_vmo_create || number == NR_vmar_map;
+}
+
+/* May the call be made again? What meets a mark or ends an account goes in steps, and so do an unmapping and the search
+ * for memory. */
+static bool may_restart(const struct program *p, sys_status_t expected)
+{
+	return expected == VM_AGAIN || p->number == NR_cap_revoke || p->number == NR_cap_delete ||
+		p->number == NR_cnode_delete || p->number == NR_vmar_unmap || p->number == NR_reap_rest || allocates(p->number);
 }
 
 /* One entry of p's call, fresh or made again. */
