@@ -322,6 +322,15 @@ static bool waits_at(const struct program *p, int how)
 	return c != NONE && waiting_at(cap[c].object, how);
 }
 
+/* Nobody is about to wait like p's call. */
+static bool alone(const struct program *p)
+{
+	for (const struct program *q = program; q < program + PROGRAMS; q++)
+		if (q != p && user_in_call(q->t) && !q->waits && q->number == p->number)
+			return false;
+	return true;
+}
+
 static bool choose_send(struct program *p)
 {
 	sys_msg_t m;
@@ -345,7 +354,7 @@ static bool choose_send(struct program *p)
 	p->arg[2] = chance(50) ? SYS_TIME_POLL : (u64)SYS_TIME_INFINITE;
 	p->arg[4] = 0;
 	p->arg[5] = (u64)p->count << 32;
-	return !waits_at(p, SENDS);
+	return !waits_at(p, SENDS) && alone(p);
 }
 
 static bool choose_recv(struct program *p)
@@ -359,7 +368,7 @@ static bool choose_recv(struct program *p)
 	p->arg[2] = SYS_CAP_NULL;
 	p->arg[3] = (u64)SYS_TIME_INFINITE;
 	p->arg[5] = (u64)p->count << 48;
-	return !waits_at(p, RECEIVES);
+	return !waits_at(p, RECEIVES) && alone(p);
 }
 
 /* One of many copies; at last they are revoked, which takes several entries, and is met by others or given up. */
