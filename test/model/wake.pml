@@ -39,7 +39,6 @@
 #define CALLS_WAIT true
 #endif
 #define NONE 7
-#define TICKETS 8
 
 #define READY 1
 #define WAITING 2
@@ -69,7 +68,7 @@ typedef cpu_block {
 #endif
 };
 cpu_block on[CPUS];
-byte next, serving;                             /* the kernel lock */
+byte holder;                                    /* of the kernel lock: a CPU's number + 1; 0: nobody. Any order of those who wait is tried */
 bool page = true, unmapped;
 
 #define RUNNABLE(t) (th[t].state == READY)
@@ -138,23 +137,21 @@ inline answer(c)
 
 inline lock_take(c)
 {
-	d_step { ticket = next; next = (next + 1) % TICKETS };
 	if
-	:: serving == ticket
+	:: atomic { holder == 0 -> holder = c + 1 }
 	:: else ->
 		on[c].waiting = true;
 		do
-		:: serving == ticket -> break
-		:: serving != ticket && HEARS && ASKED(c) -> answer(c)
+		:: atomic { holder == 0 -> holder = c + 1 }; break
+		:: holder != 0 && HEARS && ASKED(c) -> answer(c)
 		od;
 #ifndef RACE_WAITING_STAYS
 		on[c].waiting = false
 #endif
-	fi;
-	ticket = 0
+	fi
 }
 
-inline lock_release() { serving = (serving + 1) % TICKETS }
+inline lock_release() { holder = 0 }
 
 inline send(far)
 {
@@ -428,7 +425,7 @@ inline call_ping_pong(c)
 
 proctype Cpu(byte c)
 {
-	byte t, x, i, to, where, other, ticket;
+	byte t, x, i, to, where, other;
 	bool free, in_call, do_stop, do_flush, do_kick;
 
 	lock_take(c);
