@@ -187,7 +187,7 @@ sys_status_t sys_ipc_recv(sys_cap_t ep, sys_cap_t reply, sys_msg_t *msg, uint64_
 	call_put(&c, (uint64_t)deadline);
 	call_put(&c, 0);
 	call_put(&c, c.number & CALL_NO_PLACE ? 0 : (uint64_t)msg->accept << 48);
-	status = (sys_status_t)call_make_message(&c);
+	status = (sys_status_t)call_make_receive(&c);
 	if (status == SYS_OK)
 		take_message(&c, msg, badge);
 	return status;

@@ -110,6 +110,34 @@ CALL_INLINE int64_t call_make_message(struct call *c)
 	return (int64_t)rax;
 }
 
+/* The same for a call that brings no label and no words. */
+CALL_INLINE int64_t call_make_receive(struct call *c)
+{
+	register uint64_t rax __asm__("rax") = c->number;
+	register uint64_t rdi __asm__("rdi") = c->arg[0];
+	register uint64_t rsi __asm__("rsi") = c->arg[1];
+	register uint64_t rdx __asm__("rdx") = c->arg[2];
+	register uint64_t r10 __asm__("r10") = c->arg[3];
+	register uint64_t r9 __asm__("r9") = c->arg[5];
+	register uint64_t r8 __asm__("r8");
+	register uint64_t r12 __asm__("r12");
+	register uint64_t r13 __asm__("r13");
+	register uint64_t r14 __asm__("r14");
+	register uint64_t r15 __asm__("r15");
+
+	__asm__ volatile("syscall"
+		: "+r"(rax), "+r"(rdi), "+r"(rdx), "+r"(r10), "=r"(r8), "+r"(r9), "=r"(r12), "=r"(r13), "=r"(r14), "=r"(r15)
+		: "r"(rsi) : "rcx", "r11", "memory");
+	c->result[0] = rdx;
+	c->result[1] = r8;
+	c->result[2] = r9;
+	c->result[3] = r12;
+	c->result[4] = r13;
+	c->result[5] = r14;
+	c->result[6] = r15;
+	return (int64_t)rax;
+}
+
 /* The next result, in the order of the table. */
 CALL_INLINE uint64_t call_take(struct call *c)
 {

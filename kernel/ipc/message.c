@@ -139,15 +139,13 @@ static void put_fault(struct thread *faulter, struct thread *to)
 	put_registers(to, faulter->badge, faulter->fault_label, header_make(faulter->fault_words, 0), faulter->fault_word);
 }
 
-static void put_request(struct pager *p, struct thread *to)
+static inline void put_request(struct pager *p, struct thread *to)
 {
-	sys_pager_request_t request;
-	bool taken = pager_take(p, &request);
+	sys_pager_request_t request = page_request(pager_take(p));
 
-	ASSERT(taken);
-	end_call(to);
 	put_registers(to, p->badge, SYS_PAGER_READ + request.type, header_make(4, 0),
 	              (u64[]){ request.key, request.offset, request.length, request.access });
+	end_call(to);
 }
 
 void message_put_bits(struct thread *to, u64 bits)
@@ -241,10 +239,22 @@ static bool receive_first(struct thread *t, struct pqueue_node *first, struct re
 	return status == SYS_OK;
 }
 
-int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 deadline)
+/* From those who wait to send: CALL_DONE, VM_AGAIN; SYS_OK: none of them could. */
+__attribute__((noinline)) static int receive_queued(struct thread *t, struct endpoint *ep, struct reply *reply)
 {
 	struct pqueue_node *first;
 
+	while ((first = pqueue_first(&ep->senders)) != NULL) {
+		if (receive_first(t, first, reply))
+			return CALL_DONE;
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+	}
+	return SYS_OK;
+}
+
+int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 deadline)
+{
 	if (unlikely(header_accept(t->context.regs.r9) > SYS_MSG_CAPS))
 		return SYS_ERR_INVALID_ARGS;
 	if (unlikely(reply && (reply->caller || reply->receiver)))
@@ -253,11 +263,11 @@ int ipc_recv(struct thread *t, struct endpoint *ep, struct reply *reply, i64 dea
 		return SYS_ERR_PEER_CLOSED;
 	if (unlikely(thread_has_news(t)))
 		return notification_receive(t), CALL_DONE;
-	while ((first = pqueue_first(&ep->senders)) != NULL) {
-		if (receive_first(t, first, reply))
-			return CALL_DONE;
-		if (arch_preempt_poll())
-			return VM_AGAIN;
+	if (!pqueue_empty(&ep->senders)) {
+		int status = receive_queued(t, ep, reply);
+
+		if (status != SYS_OK)
+			return status;
 	}
 	if (past(deadline))
 		return SYS_ERR_TIMED_OUT;
@@ -435,7 +445,7 @@ int ipc_pager_recv(struct thread *t, struct pager *p, vaddr_t buf, u64 count, i6
 			break;
 		if (status != SYS_OK)
 			return wait_for_page(t, status);
-		pager_take(p, &request);
+		request = page_request(pager_take(p));
 		status = space_copy_out(t->space, to, &request, sizeof(request), &done, 0, &t->page);
 		ASSERT(status == SYS_OK);
 		taken++;

@@ -11,6 +11,15 @@
 struct avl_node { struct avl_node *left, *right, *parent; i64 balance; };
 struct avl_tree { struct avl_node *root; void (*augment)(struct avl_node *); };
 
+/* The same as insert and remove below, for a tree without summaries that is empty, or that holds nothing else. */
+static inline void avl_insert_alone(struct avl_tree *t, struct avl_node *n)
+{
+	*n = (struct avl_node){ 0 };
+	t->root = n;
+}
+static inline bool avl_alone(const struct avl_tree *t, const struct avl_node *n) { return t->root == n && !n->left && !n->right; }
+static inline void avl_remove_alone(struct avl_tree *t) { t->root = NULL; }     /* the node is zero already */
+
 /* Links a new node at the empty place `*link` below `parent` (NULL: the root), then rebalances. */
 void avl_insert(struct avl_tree *t, struct avl_node *n, struct avl_node *parent, struct avl_node **link);
 void avl_remove(struct avl_tree *t, struct avl_node *n);

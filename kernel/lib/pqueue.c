@@ -28,11 +28,11 @@ void pqueue_node_init(struct pqueue_node *n)
 	list_init(&n->leader);
 }
 
-/* Into a queue that is not empty. */
-static void insert_among(struct pqueue *q, struct pqueue_node *n, u8 priority)
+void pqueue_insert_among(struct pqueue *q, struct pqueue_node *n, u8 priority)
 {
 	struct list *at;
 
+	n->priority = priority;
 	if (list_empty(&q->leaders))
 		list_append(&q->leaders, &pqueue_first(q)->leader);
 	at = q->leaders.next;
@@ -43,14 +43,6 @@ static void insert_among(struct pqueue *q, struct pqueue_node *n, u8 priority)
 	else
 		list_append(at, &n->leader);            /* the first of its priority, before the next lower one */
 	list_append(at == &q->leaders ? &q->all : &leader_at(at)->all, &n->all);
-}
-
-void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
-{
-	if (pqueue_empty(q))
-		return pqueue_insert_alone(q, n, priority);
-	n->priority = priority;
-	insert_among(q, n, priority);
 }
 
 /* A leader goes: the next of its priority takes its place. */

@@ -9,7 +9,7 @@ struct pqueue_node { struct list all, leader; u8 priority; u8 kind; };   /* kind
 
 void pqueue_init(struct pqueue *q);
 void pqueue_node_init(struct pqueue_node *n);
-void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority);
+void pqueue_insert_among(struct pqueue *q, struct pqueue_node *n, u8 priority);         /* pqueue.c: into a queue that is not empty */
 void pqueue_resign(struct pqueue_node *n);              /* pqueue.c: a leader goes */
 /* Harmless when it is on none. */
 static inline void pqueue_remove(struct pqueue_node *n)
@@ -30,6 +30,14 @@ static inline void pqueue_insert_alone(struct pqueue *q, struct pqueue_node *n, 
 	n->priority = priority;
 	q->all = (struct list){ &n->all, &n->all };
 	n->all = (struct list){ &q->all, &q->all };
+}
+
+static inline void pqueue_insert(struct pqueue *q, struct pqueue_node *n, u8 priority)
+{
+	if (likely(pqueue_empty(q)))
+		pqueue_insert_alone(q, n, priority);
+	else
+		pqueue_insert_among(q, n, priority);
 }
 
 static inline bool pqueue_alone(const struct pqueue *q, const struct pqueue_node *n)

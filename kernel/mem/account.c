@@ -103,17 +103,6 @@ void account_uncharge_look(struct account *a)
 		list_push(&account_reapable, &a->dying_link);
 }
 
-sys_status_t account_move_charge(struct account *from, struct account *to, u64 n)
-{
-	ASSERT(n <= from->used);
-	if (from == to)
-		return SYS_OK;
-	sys_status_t status = account_charge(to, n);
-	if (status == SYS_OK)
-		account_uncharge(from, n);
-	return status;
-}
-
 /* ---- children ---------------------------------------------------------------------------------------------------- */
 static void account_promise(struct account *a, u64 more, u64 less)
 {

@@ -43,7 +43,7 @@ void account_init(void);
 static inline sys_status_t account_charge(struct account *a, u64 n);
 static inline void account_uncharge(struct account *a, u64 n);
 /* Moves a charge between accounts (supply): OK, or as account_charge on `to`; from == to: OK. */
-sys_status_t account_move_charge(struct account *from, struct account *to, u64 n);
+static inline sys_status_t account_move_charge(struct account *from, struct account *to, u64 n);
 
 /* A child of `frames` frames, promised by the parent. INVALID_ARGS is the caller's matter. */
 sys_status_t account_create(struct account *parent, u64 frames, struct account **out);
@@ -97,4 +97,15 @@ static inline void account_uncharge(struct account *a, u64 n)
 	a->used -= n;
 	if (unlikely(a->used < a->below))
 		account_uncharge_look(a);
+}
+
+static inline sys_status_t account_move_charge(struct account *from, struct account *to, u64 n)
+{
+	ASSERT(n <= from->used);
+	if (from == to)
+		return SYS_OK;
+	sys_status_t status = account_charge(to, n);
+	if (status == SYS_OK)
+		account_uncharge(from, n);
+	return status;
 }

@@ -124,9 +124,10 @@ static inline void stop_waiting(struct thread *t)
 		pqueue_remove(&t->queue);
 	else if (t->wait == WAIT_FUTEX)
 		thread_hooks.futex_leave(t);
-	if (t->timed)
+	if (unlikely(t->timed)) {
 		timer_disarm(&t->timer);
-	t->timed = false;
+		t->timed = false;
+	}
 	if (t->page.state != PAGE_WAIT_IDLE)
 		page_wait_cancel(&t->page);
 	if (t->reply)

@@ -31,6 +31,7 @@ struct call {
 };
 
 static inline void *call_object(const struct call *c, unsigned i) { return c->slot[i] ? c->slot[i]->object : NULL; }
+static inline void *call_given(const struct call *c, unsigned i) { return c->slot[i]->object; }          /* of an argument that may not be left out */
 static inline struct account *call_account(const struct call *c, unsigned i) { return call_object(c, i); }
 
 /* COMMIT of every create: names a new object in a free slot of the caller's CSpace, below `parent`; the name is the call's first result. NO_SLOT: the object is ended. */

@@ -158,6 +158,13 @@ static int declared(const struct syscall *sc, const struct thread *t, int status
 	return status;
 }
 
+/* The thread waits. The short way may end a wait without a deadline, and does not look at retries. */
+__attribute__((noinline)) static struct arch_context *blocked(struct thread *t)
+{
+	t->retries = t->timed || t->wait == WAIT_PAGE ? t->retries + 1 : 0;
+	return &sched_next()->context;
+}
+
 /* A refusal; or what is neither a status nor done: the call is made again, or its thread waits. */
 __attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, int status)
 {
@@ -167,13 +174,9 @@ __attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, i
 		if (t->state != SYS_THREAD_EXITED)
 			arch_context_restart_syscall(&t->context);
 		break;
-	case CALL_BLOCKED:
-		if (!t->timed && t->wait != WAIT_PAGE)
-			t->retries = 0;         /* the short way may end this wait, and does not look at them */
-		break;
 	case SYS_ERR_SHOULD_WAIT:
 		if (thread_wait_page(t, true) == CALL_BLOCKED)
-			break;
+			break;                  /* it has retries, as one that waits with a deadline */
 		/* fall through */
 	default:
 		t->context.regs.rax = (u64)(i64)status;
@@ -194,7 +197,7 @@ static inline struct arch_context *handle(struct call *c, const struct syscall *
 	check_sometimes();
 	status = declared(sc, t, sc->handler(c));
 	if (unlikely(status != SYS_OK))
-		return not_ok(t, status);
+		return status == CALL_BLOCKED ? blocked(t) : not_ok(t, status);
 	t->context.regs.rax = SYS_OK;
 	thread_anew(t);
 	t->progress = 0;
@@ -260,14 +263,15 @@ struct arch_context *kernel_syscall(struct arch_context *context)
 /* ---- faults, exceptions, interrupts ------------------------------------------------------------------------------------------------------ */
 
 /* The access waits for its page, or cannot be: that is a fault. */
-__attribute__((noinline)) static void access_stops(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
+__attribute__((noinline)) static struct arch_context *access_stops(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
 {
 	t->fault_word[0] = address;
 	t->fault_word[1] = access;
 	if (status == SYS_ERR_SHOULD_WAIT && thread_wait_page(t, false) == CALL_BLOCKED)
-		return;
+		return &sched_next()->context;
 	thread_anew(t);
 	thread_hooks.page_failed(t, status);
+	return &sched_leave(t)->context;
 }
 
 struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t address, unsigned access)
@@ -283,7 +287,7 @@ struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t add
 	else if (status == VM_AGAIN)
 		t->retries++;
 	else
-		access_stops(t, address, access, status);
+		return access_stops(t, address, access, status);
 	return &sched_leave(t)->context;
 }
 

@@ -32,7 +32,8 @@ int call_pager_supply_pages(struct call *c)
 {
 	struct regs *r = c->r;
 	u64 done = 0, fresh = c->t->progress;
-	sys_status_t status = pager_supply(call_object(c, 0), call_object(c, 1), r->rdx, r->r10, call_object(c, 2), r->r9, &done, &fresh);
+	struct pager *pager = call_given(c, 0);
+	sys_status_t status = pager_supply(pager, call_given(c, 1), r->rdx, r->r10, call_given(c, 2), r->r9, &done, &fresh);
 
 	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
 		r->rdx += done;

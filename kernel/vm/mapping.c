@@ -368,18 +368,6 @@ bool mapping_end_step(struct vmo *v)
 }
 
 /* ---- taking access away ---------------------------------------------------------------------------------- */
-void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end)
-{
-	if (list_on(&m->writable)) {
-		m->write_low = MIN(m->write_low, va);
-		m->write_high = MAX(m->write_high, end);
-	} else {
-		m->write_low = va;
-		m->write_high = end;
-		list_push(&m->vmo->writable, &m->writable);
-	}
-}
-
 bool mapping_protect_step(struct vmo *v)
 {
 	struct mapping *m = list_first(&v->writable, struct mapping, writable);

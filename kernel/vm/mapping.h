@@ -70,7 +70,17 @@ void mapping_change_remove(struct mapping *m, struct range_change *c);   /* and 
  * pending. NO_MEMORY, BAD_STATE: nothing was changed. */
 sys_status_t mapping_protect(struct mapping *m, vaddr_t lo, vaddr_t *hi, u32 perm);
 /* A writable entry for the pages of [va, end) is about to be made. */
-void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end);
+static inline void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end)
+{
+	if (list_on(&m->writable)) {
+		m->write_low = MIN(m->write_low, va);
+		m->write_high = MAX(m->write_high, end);
+	} else {
+		m->write_low = va;
+		m->write_high = end;
+		list_push(&m->vmo->writable, &m->writable);
+	}
+}
 /* If the VMO's closing record forbids this page (write: a writable entry): does a share of its steps. True: it
  * does not forbid it any more. */
 bool mapping_help_close(struct vmo *v, u64 page, bool write);

@@ -77,7 +77,7 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 static bool in_range(const struct vmo *v, u64 offset, u64 len) { return offset <= v->size && len <= v->size - offset; }
 
 /* v is this pager's own root. A root without a pager was somebody's, perhaps this one's: BAD_STATE. */
-static sys_status_t check_root(const struct pager *p, const struct vmo *v, u64 offset, u64 len)
+static inline sys_status_t check_root(const struct pager *p, const struct vmo *v, u64 offset, u64 len)
 {
 	if (!page_aligned(offset) || !page_aligned(len) || !(v->info_flags & SYS_VMO_INFO_PAGER_BACKED))
 		return SYS_ERR_INVALID_ARGS;
@@ -100,7 +100,7 @@ static sys_status_t hide(struct vmo *aux, u64 page, paddr_t frame)
 }
 
 /* Aux's page is no longer wanted. */
-static sys_status_t give_up(struct vmo *aux, u64 page)
+__attribute__((noinline)) static sys_status_t give_up(struct vmo *aux, u64 page)
 {
 	tree_slot_t slot = tree_lookup(&aux->tree, page);
 	if (slot == TREE_EMPTY)
@@ -112,7 +112,7 @@ static sys_status_t give_up(struct vmo *aux, u64 page)
 	return SYS_OK;
 }
 
-static sys_status_t supply_zero(struct vmo *v, u64 page, struct tree_place *to)
+__attribute__((noinline)) static sys_status_t supply_zero(struct vmo *v, u64 page, struct tree_place *to)
 {
 	sys_status_t status = tree_edit_at(&v->tree, page, true, to);
 	if (status == SYS_OK)
@@ -138,7 +138,7 @@ static sys_status_t supply_move(struct vmo *v, u64 page, struct tree_place *to, 
 	return SYS_OK;
 }
 
-static sys_status_t supply_copy(struct vmo *v, u64 page, struct tree_place *to, paddr_t shared)
+__attribute__((noinline)) static sys_status_t supply_copy(struct vmo *v, u64 page, struct tree_place *to, paddr_t shared)
 {
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)

@@ -54,11 +54,21 @@ static u64 key_of(const struct page_wait *w) { return w->state == PAGE_WAIT_JOIN
 static void insert(struct avl_tree *t, struct page_wait *w)
 {
 	struct avl_node *parent = NULL, **link = &t->root;
+	if (likely(!*link))
+		return avl_insert_alone(t, &w->node);
 	while (*link) {
 		parent = *link;
 		link = key_of(w) < key_of(wait_of(parent)) ? &parent->left : &parent->right;
 	}
 	avl_insert(t, &w->node, parent, link);
+}
+
+static inline void take_out(struct avl_tree *t, struct page_wait *w)
+{
+	if (likely(avl_alone(t, &w->node)))
+		avl_remove_alone(t);
+	else
+		avl_remove(t, &w->node);
 }
 
 /* The first whose key is not below `key`. */
@@ -236,7 +246,7 @@ static void give_part(struct source *s, const struct page_wait *was, u64 first, 
 }
 
 /* Cuts an answered page out of a request, so that it can be asked for anew. */
-static void cut(struct source *s, struct page_wait *w, u64 page)
+__attribute__((noinline)) static void cut(struct source *s, struct page_wait *w, u64 page)
 {
 	struct page_wait was = *w;
 	u64 end = w->first + w->count;
@@ -251,7 +261,7 @@ static void cut(struct source *s, struct page_wait *w, u64 page)
 }
 
 /* The same for a record. */
-static void cut_record(struct source *s, struct request_record *r, u64 page)
+__attribute__((noinline)) static void cut_record(struct source *s, struct request_record *r, u64 page)
 {
 	struct page_wait was = { .state = PAGE_WAIT_DELIVERED, .first = r->first, .count = r->count };
 	memcpy(was.arrived, r->arrived, sizeof was.arrived);
@@ -260,7 +270,7 @@ static void cut_record(struct source *s, struct request_record *r, u64 page)
 	give_part(s, &was, page + 1, was.first + was.count);
 }
 
-static sys_status_t join(struct source *s, struct page_wait *w)
+__attribute__((noinline)) static sys_status_t join(struct source *s, struct page_wait *w)
 {
 	w->state = PAGE_WAIT_JOINED;
 	insert(&s->joined, w);
@@ -268,7 +278,7 @@ static sys_status_t join(struct source *s, struct page_wait *w)
 }
 
 /* A request that stood in a record has somebody who waits for it again. */
-static sys_status_t take_over(struct source *s, struct request_record *r, struct page_wait *w)
+__attribute__((noinline)) static sys_status_t take_over(struct source *s, struct request_record *r, struct page_wait *w)
 {
 	w->state = PAGE_WAIT_DELIVERED;
 	w->first = r->first;
@@ -332,21 +342,6 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 	return ask(s, page, run, w);
 }
 
-bool pager_take(struct pager *p, sys_pager_request_t *out)
-{
-	struct pqueue_node *first = pqueue_first(&p->queue);
-	if (!first)
-		return false;
-	struct page_wait *w = container_of(first, struct page_wait, queue);
-	pqueue_remove(first);
-	w->state = PAGE_WAIT_DELIVERED;
-	*out = (sys_pager_request_t){
-		.type = 0, .access = w->access, .key = w->root->source->key,
-		.offset = w->first << PAGE_SHIFT, .length = w->count << PAGE_SHIFT,
-	};
-	return true;
-}
-
 /* ---- answering ---------------------------------------------------------------------------------- */
 static void answer(struct page_wait *w, const struct page_ref *ref)
 {
@@ -381,7 +376,7 @@ bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 		return true;
 	}
 	if (w->count == 1 && w->state == PAGE_WAIT_DELIVERED) {         /* all that it asked for */
-		avl_remove(&s->requests, &w->node);
+		take_out(&s->requests, w);
 		answer(w, ref);
 		return true;
 	}

@@ -63,8 +63,22 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 /* FAIL; other ops NOT_SUPPORTED until their issue, unknown too. VM_AGAIN: some waiters are woken, make the
  * same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
-/* Takes the next request off the queue: it is DELIVERED now. False: none. */
-bool pager_take(struct pager *p, sys_pager_request_t *out);
+/* Takes the first request off the queue, which is not empty: it is DELIVERED now. */
+static inline struct page_wait *pager_take(struct pager *p)
+{
+	struct page_wait *w = container_of(pqueue_first(&p->queue), struct page_wait, queue);
+	pqueue_remove(&w->queue);
+	w->state = PAGE_WAIT_DELIVERED;
+	return w;
+}
+/* What it asks for. */
+static inline sys_pager_request_t page_request(const struct page_wait *w)
+{
+	return (sys_pager_request_t){
+		.type = 0, .access = w->access, .key = w->root->source->key,
+		.offset = w->first << PAGE_SHIFT, .length = w->count << PAGE_SHIFT,
+	};
+}
 /* Dead from now on: misses give BAD_STATE, the object ends; its reap wakes every waiter with BAD_STATE in steps. O(1).
  * Supplied pages stay. */
 void pager_kill(struct pager *p);

@@ -60,16 +60,6 @@ void tree_uncharge(struct tree *t, u64 frames)
 	account_uncharge(t->account, frames);
 }
 
-sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames)
-{
-	sys_status_t status = account_move_charge(from->account, to->account, frames);
-	if (status != SYS_OK)
-		return status;
-	from->charged -= frames;
-	to->charged += frames;
-	return SYS_OK;
-}
-
 /* ---- nodes and paths ---------------------------------------------------------------------------- */
 paddr_t node_make(unsigned level, u64 index)
 {
@@ -167,38 +157,45 @@ void tree_init(struct tree *t, struct account *account)
 	*t = (struct tree){ .inlined = true, .account = account };
 }
 
-tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
+static tree_slot_t locate_nowhere(struct tree_place *at)
 {
-	tree_slot_t *slot;
-	bool own = true;
 	at->own = true;
 	at->slot = NULL;
+	return TREE_EMPTY;
+}
+
+tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
+{
+	tree_slot_t *slot, value;
+	bool own = true;
+	unsigned level = 0;
 	if (t->inlined) {
 		if (page >= TREE_INLINE)
-			return TREE_EMPTY;
-		at->slot = slot = &t->slot[page];
+			return locate_nowhere(at);
+		slot = &t->slot[page];
+		value = *slot;
 	} else {
 		u64 index = tree_index(t, page);
 		paddr_t node = tree_root(t);
-		unsigned level = frame_of(node)->level;
+		level = frame_of(node)->level;
 		if (!node_covers(frame_of(node), index))
-			return TREE_EMPTY;
+			return locate_nowhere(at);
 		for (at->path.top = level;; level--) {
 			at->path.node[level] = node;
 			own &= frame_of(node)->refs == 1;
 			slot = &node_slots(node)[slot_number(index, level)];
-			if (tree_tag(*slot) != TREE_NODE)
+			value = *slot;
+			if (tree_tag(value) != TREE_NODE)
 				break;
-			node = tree_frame(*slot);
+			node = tree_frame(value);
 		}
 		at->path.low = level;
-		if (own && level == 0)
-			at->slot = slot;
 	}
-	if (tree_tag(*slot) == TREE_PAGE)
-		own &= frame_of(tree_frame(*slot))->refs == 1;
+	at->slot = own && level == 0 ? slot : NULL;
+	if (tree_tag(value) == TREE_PAGE)
+		own &= frame_of(tree_frame(value))->refs == 1;
 	at->own = own;
-	return *slot;
+	return value;
 }
 
 tree_slot_t tree_find(const struct tree *t, u64 page, bool *own)
@@ -401,8 +398,11 @@ void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_sl
 		frame_of(tree_frame(content))->page.index = tree_index(t, page);
 	if (t->inlined)
 		return;
-	frame_of(at->path.node[0])->state += was_empty;
-	path_count(&at->path, 0, is_page, 0);
+	struct frame *leaf = frame_of(at->path.node[0]);
+	DEBUG_ASSERT(leaf->refs == 1);
+	leaf->state += was_empty;
+	leaf->tree.pages += is_page;
+	path_count(&at->path, 1, is_page, 0);
 }
 
 u64 tree_row(const struct tree *t, u64 page)
@@ -449,9 +449,12 @@ paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at)
 	*at->slot = TREE_EMPTY;
 	if (t->inlined)
 		return frame;
-	frame_of(at->path.node[0])->state--;
-	path_count(&at->path, 0, -1, 0);
-	if (unlikely(frame_of(at->path.node[0])->state == 0))
+	struct frame *leaf = frame_of(at->path.node[0]);
+	DEBUG_ASSERT(leaf->refs == 1);
+	leaf->state--;
+	leaf->tree.pages--;
+	path_count(&at->path, 1, -1, 0);
+	if (unlikely(leaf->state == 0))
 		path_prune(t, &at->path, tree_index(t, page));
 	return frame;
 }

@@ -93,7 +93,15 @@ void tree_prune(struct tree *t, u64 page);
 sys_status_t tree_charge(struct tree *t, u64 frames);
 void tree_uncharge(struct tree *t, u64 frames);
 /* Moves the charge of `frames` frames that change trees. As account_move_charge. */
-sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames);
+static inline sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames)
+{
+	sys_status_t status = account_move_charge(from->account, to->account, frames);
+	if (status != SYS_OK)
+		return status;
+	from->charged -= frames;
+	to->charged += frames;
+	return SYS_OK;
+}
 
 /* Empties [page, end) in bounded steps (a step: up to TREE_STEP pages or one shared subtree dropped, or one node
  * copied). True: done. Emptied slots become EMPTY; nodes without content go. NO_MEMORY cannot happen: removal never

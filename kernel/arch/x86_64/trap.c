@@ -14,6 +14,12 @@ static unsigned access_of(u64 error)
 	return error & PF_FETCH ? SYS_ACCESS_EXECUTE : error & PF_WRITE ? SYS_ACCESS_WRITE : SYS_ACCESS_READ;
 }
 
+static __attribute__((noinline)) struct arch_context *interrupted(struct arch_context *c)
+{
+	interrupt_note(c->regs.vector);
+	return this_cpu()->pending ? kernel_interrupt(c) : c;
+}
+
 struct arch_context *trap_user(struct arch_context *c)
 {
 	struct regs *r = &c->regs;
@@ -25,8 +31,7 @@ struct arch_context *trap_user(struct arch_context *c)
 	}
 	if (r->vector < VECTOR_STUBS)
 		return kernel_exception(c, r->vector, r->error);
-	interrupt_note(r->vector);
-	return this_cpu()->pending ? kernel_interrupt(c) : c;
+	return interrupted(c);
 }
 
 /* ---- the kernel's own ---------------------------------------------------------------------------------------- */

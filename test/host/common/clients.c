@@ -108,8 +108,9 @@ sys_status_t start(unsigned i, u64 page, u64 end)
 bool receive(u64 *page, u64 *count)
 {
 	sys_pager_request_t r;
-	if (!pager_take(pager, &r))
+	if (pqueue_empty(&pager->queue))
 		return false;
+	r = page_request(pager_take(pager));
 	*page = r.offset / PAGE_SIZE_;
 	*count = r.length / PAGE_SIZE_;
 	must(r.key == KEY && r.type == 0 && r.access == SYS_ACCESS_READ && *count > 0 && *count <= REQUEST_PAGES);
