@@ -60,10 +60,13 @@ models() {
 	both "${jobs[@]}"
 }
 
-# guest_tests VARIANT [WORD]: WORD is one more for the kernel's command line.
+# guest_tests NAME VARIANT WORDS RUN-QEMU-OPTION...: WORDS are the kernel's command line; the serial line is in
+# guest-NAME.serial, with - for what is no letter or digit.
 guest_tests() {
-	local variant=$1 suite="guest $1${2:+ $2}" log=$logs/guest-$1${2:+-$2}.serial
-	step "$suite: boot and orderly end" "guest-$variant${2:+-$2}.log" guest "$variant" "$log" "norandom${2:+ $2}" --icount
+	local suite="guest $1" file=$logs/guest-${1//[^a-z0-9]/-}
+	local log=$file.serial
+	shift
+	step "$suite: boot and orderly end" "${file##*/}.log" guest "$1" "$log" "${@:2}"
 	[ -f "$log" ] || : >"$log"
 	results < <(awk -v suite="$suite" -v serial="$log" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$log")
 }
@@ -75,6 +78,19 @@ repeatable() {
 		guest release "$logs/repeat$run.serial" norandom --icount
 		cmp "$logs/guest-release.serial" "$logs/repeat$run.serial" || return
 	done
+}
+
+# A kernel that tells no other CPU what to forget: the tests that are there for it must all fail.
+no_shootdown() {
+	local serial=$logs/no-shootdown.serial bundle=$logs/no-shootdown.bundle failed
+	build O=build/no-shootdown DEFINES=-DVELLUM_NO_SHOOTDOWN kernel || return
+	echo "test guest/shootdown.elf" >"$bundle.args"
+	build/bundle "$bundle" "${system[@]}" guest/shootdown.elf=build/release/guest/shootdown.elf "args=$bundle.args" || return
+	boot/run-qemu --bundle "$bundle" --append norandom --smp 2 --icount --timeout 200 --log "$serial" \
+		build/no-shootdown/release/kernel.elf
+	failed=$(grep -ac '^not ok .*(shootdown)' "$serial")
+	echo "$failed tests failed"
+	[ "$failed" -ge 8 ] && ! grep -a '^ok .*(shootdown)' "$serial"
 }
 
 # Boots an image on which init verifies every file; the sums it prints must be the host's.
@@ -186,9 +202,13 @@ models
 note "protocols"
 results < <(test/model/run.sh | grep -v '^1\.\.')
 note "guest tests"
-guest_tests release
-guest_tests debug
-guest_tests release nofast
+guest_tests release release norandom --icount
+guest_tests debug debug norandom --icount
+guest_tests "release, nofast" release "norandom nofast" --icount
+guest_tests "release, 2 CPUs in real time" release "" --smp 2 --silence 120
+guest_tests "release, 4 CPUs" release norandom --smp 4 --icount
+guest_tests "debug, 4 CPUs" debug norandom --smp 4 --icount
+step "guest: without shootdowns their tests fail" no-shootdown.log no_shootdown
 step "guest: a test for each declared pair of call and error" pairs.log test/guest/pairs.sh "$logs/guest-release.serial"
 step "kernel: no page of its own is writable and executable" pages.log grep -a 'kernel pages: .*, none both' "$logs/guest-debug.serial"
 step "three runs of the guest tests are identical" repeatable.log repeatable
@@ -196,7 +216,7 @@ note "boots"
 step "image for the boots" image.log smoke_image
 step "boot: QEMU BIOS" boot-bios.log smoke "$logs/bios.serial" boot/run-qemu --mode bios
 step "boot: QEMU UEFI" boot-uefi.log smoke "$logs/uefi.serial" boot/run-qemu --mode uefi
-step "boot: Bochs" boot-bochs.log smoke "$logs/bochs.serial" boot/run-bochs
+step "boot: Bochs, 2 CPUs" boot-bochs.log smoke "$logs/bochs.serial" boot/run-bochs --smp 2
 step "run: sample files with one of 64 MiB" run.log run_job
 step "run: head of a 64 MiB file supplies at most $((1 + read_ahead)) pages" run-head.log run_head
 step "run: FILES=/usr/share/common-licenses" run-files.log run_job FILES=/usr/share/common-licenses

@@ -64,6 +64,6 @@ guest() {
 	local variant=$1 log=$2 words=$3
 	shift 3
 	pack "$variant" "$logs/$variant.bundle" guest test || return
-	boot/run-qemu --bundle "$logs/$variant.bundle" --append "$words" --timeout 400 --silence 60 --log "$log" "$@" \
+	boot/run-qemu --bundle "$logs/$variant.bundle" --append "$words" --timeout 900 --silence 60 --log "$log" "$@" \
 		"build/$variant/kernel.elf" >/dev/null
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # soak.sh MINUTES OPERATIONS: so many random operations on each model, ten million random system calls, then the guest tests of the debug build again and again for that
-# long, in real time and with random placement, so that interrupts and addresses fall differently each time. Stops at the
+# long, with four CPUs and with one in turn, in real time and with random placement, so that interrupts and addresses fall differently each time. Stops at the
 # first failure, keeps its log, and says how to repeat it.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -49,7 +49,8 @@ test/syscalls.sh 2000000 "${SEED:-$RANDOM}" 4 || exit 1
 serial=$logs/soak.serial round=0 begin=$SECONDS
 until [ $((SECONDS - begin)) -ge $(($1 * 60)) ] && [ $round -gt 0 ]; do
 	round=$((round + 1))
-	guest debug "$serial" ""
+	cpus=$((round % 2 ? 4 : 1))
+	guest debug "$serial" "" --smp $cpus --silence 200 --timeout 1200
 	status=$?
 	failures=$(awk -v suite="soak round $round" -v serial="$serial" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$serial" | grep '^not ok')
 	if [ $status != 0 ] || [ -n "$failures" ]; then
@@ -57,5 +58,5 @@ until [ $((SECONDS - begin)) -ge $(($1 * 60)) ] && [ $round -gt 0 ]; do
 		echo "soak: round $round failed (log: $serial)"
 		exit 1
 	fi
-	echo "soak: round $round passed after $((SECONDS - begin)) s"
+	echo "soak: round $round passed with $cpus CPUs after $((SECONDS - begin)) s"
 done

@@ -197,7 +197,8 @@ TEST("futex_wake:OK by priority, then by arrival; a changed priority moves a wai
 		for (int j = i; j < 7; j++)
 			if (order[j] != order[i])
 				EQ(thread_info(thread[order[j]]).state, SYS_THREAD_WAITING);
-		OKAY(sys_thread_set_priority(thread[order[i]], priority));
+		sys_status_t status = sys_thread_set_priority(thread[order[i]], priority);
+		CHECK(status == SYS_OK || status == SYS_ERR_BAD_STATE);         /* on another CPU it may have ended */
 		EQ(until_exited(thread[order[i]]), SYS_OK);
 	}
 }
@@ -295,7 +296,6 @@ static int64_t shares(void *arg)
 		;
 	if (status != SYS_ERR_BAD_STATE || *shared != 2)
 		return 1;
-	*replies = 1;
 	while (woken == 0)
 		if (sys_futex_wake(replies, 1, &woken) != SYS_OK)
 			return 2;
@@ -342,7 +342,7 @@ TEST("futex_wait:TIMED_OUT several threads wait to different deadlines")
 	word[0] = 0;
 	for (int i = 0; i < 5; i++) {
 		waiter[i] = waiter_at(word);
-		waiter[i].deadline = now + (200 + 20 * at[i]) * MILLISECOND;
+		waiter[i].deadline = now + (200 + 300 * at[i]) * MILLISECOND;
 		thread[i] = start(&waiter[i]);
 	}
 	EQ(until_exited(thread[1]), SYS_ERR_TIMED_OUT);
@@ -351,7 +351,7 @@ TEST("futex_wait:TIMED_OUT several threads wait to different deadlines")
 	EQ(until_exited(thread[0]), SYS_OK);
 	EQ(until_exited(thread[4]), SYS_ERR_TIMED_OUT);
 	EQ(until_exited(thread[2]), SYS_ERR_TIMED_OUT);
-	CHECK(sys_clock_get() >= now + 280 * MILLISECOND);
+	CHECK(sys_clock_get() >= now + 1400 * MILLISECOND);
 	EQ(wake(word, 1), 0);
 }
 
@@ -530,7 +530,7 @@ static bool crowd_is(uint32_t state)
 /* They are of lower priority, so we must sleep for them to go on. */
 static void until_crowd_is(uint32_t state)
 {
-	sys_time_t end = after(LIMIT);
+	sys_time_t end = after(8 * LIMIT);
 
 	while (!crowd_is(state)) {
 		CHECK(sys_clock_get() < end);

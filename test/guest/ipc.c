@@ -457,7 +457,7 @@ TEST("ipc_call:INVALID_ARGS a deadline in the past")
 
 TEST("ipc_call:TIMED_OUT ipc_reply:BAD_STATE the answer comes too late, twice, to nobody")
 {
-	struct ipc_job job = {.deadline = after(2 * MILLISECOND)};
+	struct ipc_job job = {.deadline = after(200 * MILLISECOND)};
 	sys_cap_t thread, reply = job_held_call(&job, &thread), unused = new_reply();
 	sys_msg_t msg = numbered(1, 1);
 

@@ -2,11 +2,25 @@
 /* guest.c: the checks and the makers of guest.h. Main thread only. */
 #include "guest.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SMALL_ACCOUNT_FRAMES = 8 };
 
 /* ---- checks ---- */
+
+char guest_failure[512];
+
+void guest_fails(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(guest_failure, sizeof(guest_failure), format, args);
+	va_end(args);
+	sys_cap_revoke(ut);
+}
 
 void check_equal(uint64_t a, uint64_t b, const char *a_text, const char *b_text, int line)
 {

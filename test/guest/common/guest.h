@@ -62,7 +62,11 @@ void one_cpu(void);
 
 /* ---- checks (main thread only) ---- */
 
-#define FAIL(...) ck_abort_msg(__VA_ARGS__)
+#define FAIL(...)                                                                                                \
+	do {                                                                                                     \
+		guest_fails(__VA_ARGS__);                                                                        \
+		ck_abort_msg("%s", guest_failure);                                                               \
+	} while (0)
 #define CHECK(COND)                                                                                              \
 	do {                                                                                                     \
 		if (!(COND))                                                                                     \
@@ -79,6 +83,9 @@ void one_cpu(void);
 		check_account(&refused_before, ut, __LINE__);                                                    \
 	} while (0)
 
+extern char guest_failure[];
+/* Notes why, and ends all that the test made: nothing of it runs on when the stack that it uses is left. */
+void guest_fails(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void check_equal(uint64_t a, uint64_t b, const char *a_text, const char *b_text, int line);
 void check_status(sys_status_t got, sys_status_t want, const char *call, int line);
 void check_account(const sys_untyped_info_t *before, sys_cap_t account_cap, int line);
