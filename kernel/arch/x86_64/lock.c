@@ -21,8 +21,8 @@ static bool measuring;
 static u64 longest, longest_vector, longest_call;       /* kernel lock */
 
 /* ---- the lock ------------------------------------------------------------------------------------------------ */
-#define HUNGRY_AFTER  200000u             /* cycles of waiting, after which the others let this CPU go first, */
-#define LET_FIRST_FOR 60000u            /* for so long, more than an entry takes: it may be a virtual CPU that does not run */
+#define HUNGRY_AFTER  0u             /* cycles of waiting, after which the others let this CPU go first, */
+#define LET_FIRST_FOR 20000u            /* for so long, more than an entry takes: it may be a virtual CPU that does not run */
 
 static u32 me(void) { return arch_cpu() + 1; }
 
@@ -69,6 +69,7 @@ static void lock_wait(struct cpu *cpu)
 	__atomic_fetch_sub(&kernel_lock.waiters, 1, __ATOMIC_SEQ_CST);
 	if (hungry() == me())
 		__atomic_store_n(&kernel_lock.hungry, 0, __ATOMIC_RELAXED);
+	requests_answer();                      /* a kick just before the lock was free: no interrupt tells of it */
 }
 
 void lock_take(void)
@@ -126,8 +127,10 @@ static bool enter(const struct arch_context *c)
 {
 	struct cpu *cpu = this_cpu();
 	bool taken;
-	cpu->entered_vector = c->regs.vector;   /* while it is certainly there */
-	cpu->entered_call = c->regs.rax;
+	if (cpu->current == c) {                /* else trap_user_ipi() has lost it already */
+		cpu->entered_vector = c->regs.vector;
+		cpu->entered_call = c->regs.rax;
+	}
 	lock_take();
 	measure_begin();
 	taken = cpu->taken;
