@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lock.c: the kernel lock, and the ways into the kernel that take it. (entry.S' ways out give it back.)
  *
- * Whoever finds it free has it. That is not fair, so a CPU that has waited for long says so, and the others let it go
- * first. (Tickets would be fair at once, but hand the lock to a CPU that may not run: a virtual one, whose host has
+ * Whoever finds it free has it, but for one who waits: who waited first is let go first, for a while. (Tickets would be fair at once, but hand the lock to a CPU that may not run: a virtual one, whose host has
  * fewer.) A CPU that waits does what the holder asks of it meanwhile
  * (ipi.c): requests come from the holder alone, who waits for the answer, and the CPU that waits has its interrupts
  * off. Such a request may take its context away: then `taken` is set, and once it has the lock, the entry asks
@@ -21,8 +20,8 @@ static bool measuring;
 static u64 longest, longest_vector, longest_call;       /* kernel lock */
 
 /* ---- the lock ------------------------------------------------------------------------------------------------ */
-#define HUNGRY_AFTER  0u             /* cycles of waiting, after which the others let this CPU go first, */
-#define LET_FIRST_FOR 20000u            /* for so long, more than an entry takes: it may be a virtual CPU that does not run */
+/* Cycles for which the others let the one go first that waited first: more than an entry takes. It may be a virtual CPU that does not run. */
+#define LET_FIRST_FOR 60000u
 
 static u32 me(void) { return arch_cpu() + 1; }
 
@@ -50,7 +49,7 @@ static u32 hungry(void) { return __atomic_load_n(&kernel_lock.hungry, __ATOMIC_R
 static bool my_turn(u64 waited)
 {
 	u32 nobody = 0;
-	if (waited > HUNGRY_AFTER)
+	if (!hungry())
 		__atomic_compare_exchange_n(&kernel_lock.hungry, &nobody, me(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	u32 first = hungry();
 	return !first || first == me() || waited > LET_FIRST_FOR;
@@ -61,7 +60,7 @@ static void lock_wait(struct cpu *cpu)
 	u64 begin = read_tsc();
 	__atomic_fetch_add(&kernel_lock.waiters, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&cpu->waiting, true, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) || !my_turn(read_tsc() - begin) || !grab()) {
+	while (!my_turn(read_tsc() - begin) || __atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) || !grab()) {
 		requests_answer();
 		__asm__ volatile ("pause");
 	}
