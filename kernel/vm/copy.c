@@ -65,7 +65,7 @@ sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *o
 	if (!m || !(mapping_perm(m, va, &until) & SYS_VM_PERM_READ))
 		return SYS_ERR_BAD_ADDRESS;
 	*object = m->vmo->object.koid;
-	*offset = m->vmo_offset + (va - m->region.base);
+	*offset = m->own.first + (va - m->region.base);
 	return SYS_OK;
 }
 

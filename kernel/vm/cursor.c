@@ -24,7 +24,7 @@
 /* Do other mappings than the one that faults show what is at this page? True: no, or not any more. */
 static bool others_let_go(struct vmo *v, u64 page, paddr_t shown)
 {
-	if (v->mapping_count <= (v->replacing != NULL) || frame_of(shown)->page.mapped == 0)
+	if (!vmo_shown_elsewhere(v) || frame_of(shown)->page.mapped == 0)
 		return true;
 	return mapping_unmap_page(v, page);
 }

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mapping.h: one VMO's range at one range of addresses, and what vmo.c needs to reach hardware entries.
+/* mapping.h: one VMO's range at one range of addresses (mapping.c), cutting it (cut.c), and what the object's files need
+ * to reach hardware entries (closing.c).
  *
- * A mapping stands in three structures: its region's tree by address (vmar.h), its VMO's interval tree by object
- * offset (augmented with the largest end, so that all mappings that meet a range of the object are found in O(log
- * n + hits)), and the derivation list below the capability it was made with. It holds a reference to its VMO. Its
+ * A mapping stands in its region's tree by address (vmar.h), in its VMO's interval tree by object offset (interval.h),
+ * and where that VMO is a clone of a root also in the root's, and in the derivation list below the capability it was
+ * made with. It holds a reference to its VMO, or to the window that it was made through, which holds the VMO's. Its
  * protection is a first value and change points, so protecting a part does not split it. Lock: the kernel lock.
  */
 #pragma once
+#include "vm/interval.h"
 #include "vm/region.h"
 #include "vm/vmo.h"
 
 struct mapping {
 	struct region region;           /* first byte PART_MAPPING; base, size, parent */
-	struct vmo *vmo;
-	u64 vmo_offset;
-	struct avl_node node;           /* in vmo->mappings */
-	u64 max_end;                    /* largest last byte (inclusive) of object offsets in its subtree */
+	struct vmo *vmo;                /* whose content it shows: no window */
+	struct vmo *through;            /* the window that it was made through, or NULL ... */
+	struct list through_link;       /* ... and its place among those of that */
+	struct interval own;            /* in vmo->mappings: the bytes of the object that it shows */
+	struct interval root;           /* where vmo is a clone of a root: in that one's mappings, what falls through */
 	struct deriv deriv;             /* DERIV_MAPPING */
 	struct list writable;           /* on vmo->writable while it may have writable hardware entries ... */
 	vaddr_t write_low, write_high;  /* ... and those lie in here */
@@ -34,14 +37,14 @@ static inline vaddr_t mapping_end_va(const struct mapping *m) { return m->region
 /* The object's page that va shows. */
 static inline u64 mapping_page(const struct mapping *m, vaddr_t va)
 {
-	return (m->vmo_offset + (va - m->region.base)) >> PAGE_SHIFT;
+	return (m->own.first + (va - m->region.base)) >> PAGE_SHIFT;
 }
 
 /* Where accesses end for a mapping with FAULT_BEYOND_STREAM_SIZE. */
 static inline vaddr_t mapping_stream_end(const struct mapping *m)
 {
 	u64 end = page_up(m->vmo->stream_size);
-	return end <= m->vmo_offset ? m->region.base : m->region.base + MIN(end - m->vmo_offset, m->region.size);
+	return end <= m->own.first ? m->region.base : m->region.base + MIN(end - m->own.first, m->region.size);
 }
 
 u32 mapping_perm_slow(const struct mapping *m, vaddr_t va, vaddr_t *until);
@@ -64,6 +67,13 @@ void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below,
  * all of it did; VM_AGAIN: go on; NO_MEMORY, BAD_STATE: the middle goes, and the account does not pay for another
  * mapping; nothing was changed. */
 sys_status_t mapping_cut_step(struct mapping *m, vaddr_t lo, vaddr_t hi);
+/* Its base and size have changed: it begins at this byte of the object now; its end has changed. */
+void mapping_moved(struct mapping *m, u64 first);
+void mapping_shortened(struct mapping *m);
+/* It shows nothing of its clone's root any more. */
+void mapping_leave_root(struct mapping *m);
+/* Frees it; it has no hardware entries and no change points any more. */
+void mapping_gone(struct mapping *m);
 void mapping_change_insert(struct mapping *m, struct range_change *c);
 void mapping_change_remove(struct mapping *m, struct range_change *c);   /* and frees it */
 /* Sets the permissions of [lo, *hi), a range of one permission within m. *hi becomes less when an interrupt is
@@ -85,7 +95,13 @@ static inline void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end
  * does not forbid it any more. */
 bool mapping_help_close(struct vmo *v, u64 page, bool write);
 
-/* ---- for vmo.c ------------------------------------------------------------------------------------------- */
+/* ---- taking access away (closing.c) ---------------------------------------------------------------------- */
+/* Do mappings show pages of v, but the one that faults just now? */
+static inline bool vmo_shown_elsewhere(const struct vmo *v)
+{
+	return v->mappings.root && !(v->replacing && avl_alone(&v->mappings, &v->replacing->own.node));
+}
+
 /* Each of these does one bounded step. While it returns false the content must not be changed yet: let the call or
  * the access be made again (VM_AGAIN) and call it again, from the start. A record on the VMO keeps what was done,
  * and keeps entries from coming back; true means that at this moment no such entry exists. */

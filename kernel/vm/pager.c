@@ -94,7 +94,7 @@ static inline sys_status_t check_root(const struct pager *p, const struct vmo *v
 /* Nothing maps aux's page any more, or VM_AGAIN. */
 static sys_status_t hide(struct vmo *aux, u64 page, paddr_t frame)
 {
-	if (!aux->mapping_count || !frame_of(frame)->page.mapped)
+	if (!aux->mappings.root || !frame_of(frame)->page.mapped)
 		return SYS_OK;
 	return mapping_unmap_step(aux, page, page + 1) ? SYS_OK : VM_AGAIN;
 }

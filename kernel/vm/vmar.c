@@ -232,7 +232,7 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 	}
 	m->region.size = size;
 	m->vmo = vmo;
-	m->vmo_offset = vmo_offset;
+	m->own.first = vmo_offset;
 	m->options = options & (MAPPING_PERMS | KEPT);
 	m->ceiling = ceiling;
 	mapping_attach(m, r, below, DERIV_SLOT_OPEN);
@@ -325,7 +325,7 @@ static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 	out->options = mapping_perm(m, m->region.base, &until);
 	out->options |= (m->options & SYS_VM_SHARED) | m->ceiling << CAN_MAP_SHIFT;
 	out->vmo_koid = v->object.koid;
-	out->vmo_offset = m->vmo_offset;
+	out->vmo_offset = m->own.first;
 }
 
 #define COUNT_STEP 64u                  /* pages */
@@ -338,8 +338,8 @@ bool vmar_maps_count(const struct vmar *r, sys_maps_t *out, struct maps_count *k
 		*k = (struct maps_count){ .base = out->base };
 	if (m) {
 		const struct tree *t = &m->vmo->tree;
-		u64 end = MIN(m->vmo_offset + m->region.size, m->vmo->size) >> PAGE_SHIFT;
-		u64 page = MAX(k->next, m->vmo_offset >> PAGE_SHIFT);
+		u64 end = MIN(m->own.first + m->region.size, m->vmo->size) >> PAGE_SHIFT;
+		u64 page = MAX(k->next, m->own.first >> PAGE_SHIFT);
 		struct tree_counts part = { 0 };
 		page = page < end ? tree_next(t, page, end) : end;
 		k->next = MIN(end, page + COUNT_STEP);

@@ -14,12 +14,14 @@
 
 struct source;
 struct mapping;
+struct interval;
+struct view;
 
 /* Access that is being taken away in steps (mapping.c): while it stands no hardware entry that it forbids is made. All
  * zero: none. */
 struct vmo_closing {
 	u64 page, end;                  /* no entries for these pages of the object */
-	struct mapping *at;             /* those in front of it (by object offset) have none left; NULL: begin anew */
+	struct interval *at;            /* those in front of it (by object offset) have none left; NULL: begin anew */
 	vaddr_t va;                     /* and in this one none below here */
 	bool write;                     /* no writable entries at all */
 };
@@ -34,8 +36,14 @@ struct vmo {
 	u64 child_count;
 	struct vmo *parent;             /* weak both ways: severed when either goes */
 	sys_koid_t parent_koid;
-	struct avl_tree mappings;       /* by object offset, augmented with the largest end (mapping.h) */
-	u64 mapping_count;
+	struct vmo *content;            /* whose pages it shows: itself, or a window's owner; NULL: that has ended */
+	u64 shift;                      /* a window: the byte of the content where it begins */
+	struct list windows, window;    /* windows on this content; a window's place among them */
+	struct list through;            /* a window: mappings made through it */
+	struct view *view;              /* a clone of a root: what it sees of that; NULL: holes are zero */
+	struct list views;              /* a root: its clones' views */
+	struct avl_tree mappings;       /* struct interval: its mappings, a root's clones' as well */
+	u64 mapping_count;              /* its own */
 	struct list writable;           /* mappings that may have writable hardware entries */
 	struct vmo_closing closing;
 	struct mapping *replacing;      /* during cursor_require() of a fault: the mapping whose entry the fault
@@ -49,6 +57,7 @@ struct vmo {
 };
 
 extern const struct object_type vmo_type;
+static inline u64 vmo_pages(const struct vmo *v) { return v->size >> PAGE_SHIFT; }
 
 /* INVALID_ARGS, OUT_OF_RANGE, NOT_SUPPORTED (an option of a later issue), NO_MEMORY, BAD_STATE (account). */
 sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **out);
@@ -62,6 +71,10 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 /* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is
  * being taken from mappings. */
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
+/* Removes what is beyond the size, in steps. True: nothing is. */
+bool vmo_trim(struct vmo *v);
+/* Clears what of this page is behind byte `size` of the object. */
+void vmo_clear_behind(paddr_t page, u64 size);
 sys_status_t vmo_get_size(struct vmo *v, u64 *size);
 /* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
  * VM_AGAIN: shrinking in steps. */

@@ -275,7 +275,7 @@ START_TEST(closing_in_steps)
 		eq(fault(at[i], SYS_ACCESS_READ), SYS_OK);
 	eq(cursor_require(v, 1, true, 1, 9, &wait_here, &ref), VM_AGAIN);
 	ck_assert_ptr_nonnull(v->closing.at);
-	eq(again(vmar_unmap(&space->root_vmar, true, v->closing.at->region.base, P)), SYS_OK);
+	eq(again(vmar_unmap(&space->root_vmar, true, v->closing.at->mapping->region.base, P)), SYS_OK);
 	ck_assert_ptr_null(v->closing.at);
 	eq(again(cursor_require(v, 1, true, 1, 9, &wait_here, &ref)), SYS_OK);
 	mapping_check(v);
@@ -340,7 +340,7 @@ START_TEST(tables_are_used_again)
 {
 	static vaddr_t at[60];
 
-	start(1 + SPACE_RESERVE + 1 + 5);
+	start(1 + SPACE_RESERVE + 1 + 60 / 10);
 	struct vmo *v = object(other, 60);
 	for (unsigned i = 0; i < 60; i++)
 		eq(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC, (1ull << 30) * (i + 1), v,

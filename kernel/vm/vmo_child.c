@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmo_child.c: children of memory objects. Lock: the kernel lock. */
+#include "arch/arch.h"
+#include "lib/assert.h"
+#include "vm/mapping.h"
+#include "vm/source.h"
+
+#define CHILD_KINDS   (SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | \
+                       SYS_VMO_CHILD_SNAPSHOT_MODIFIED | SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE)
+#define CHILD_OPTIONS (CHILD_KINDS | SYS_VMO_CHILD_RESIZABLE | SYS_VMO_CHILD_NO_WRITE)
+
+static sys_status_t child_arguments(u32 options, u64 offset, u64 size)
+{
+	u32 kind = options & CHILD_KINDS;
+	if ((options & ~CHILD_OPTIONS) || kind == 0 || (kind & (kind - 1)))
+		return SYS_ERR_INVALID_ARGS;
+	if ((options & SYS_VMO_CHILD_RESIZABLE) && (options & (SYS_VMO_CHILD_NO_WRITE | SYS_VMO_CHILD_SLICE)))
+		return SYS_ERR_INVALID_ARGS;
+	if (!page_aligned(offset) || (kind == SYS_VMO_CHILD_REFERENCE && (offset || size)))
+		return SYS_ERR_INVALID_ARGS;
+	if (size > VMO_MAX_SIZE || page_up(size) > VMO_MAX_SIZE - MIN(offset, VMO_MAX_SIZE))
+		return SYS_ERR_OUT_OF_RANGE;
+	return SYS_OK;
+}
+
+/* How much of v the child's window takes: all there may be behind its start when it reaches v's end, so that the tree's
+ * right edge is not cut. */
+static u64 window_pages(const struct vmo *v, u64 offset, u64 size)
+{
+	u64 first = offset >> PAGE_SHIFT;
+	if (first >= vmo_pages(v))
+		return 0;
+	return page_up(size) >= v->size - offset ? TREE_ALL - first : page_up(size) >> PAGE_SHIFT;
+}
+
+static void adopt(struct vmo *v, struct vmo *child)
+{
+	child->parent = v;
+	child->parent_koid = v->object.koid;
+	list_append(&v->children, &child->sibling);
+	v->child_count++;
+}
+
+/* The cut has an entry of its own where much had to be protected before. What others write to meanwhile is no more than this many steps. */
+#define PROTECT_FEW 4u
+
+sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
+{
+	struct vmo *child;
+	sys_status_t status = child_arguments(options, offset, size);
+	if (status != SYS_OK)
+		return status;
+	if (object_dying(&v->object))
+		return SYS_ERR_BAD_STATE;
+	if (!(options & SYS_VMO_CHILD_SNAPSHOT) || v->source)
+		return SYS_ERR_NOT_SUPPORTED;
+	if (!vmo_trim(v))
+		return VM_AGAIN;
+	unsigned steps = 0;
+	for (; !mapping_protect_step(v); steps++)
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+	if (steps > PROTECT_FEW)
+		return VM_AGAIN;
+	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
+	status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
+	if (status != SYS_OK)
+		return status;
+	status = tree_snapshot(&child->tree, &v->tree, offset >> PAGE_SHIFT, window_pages(v, offset, size));
+	if (status != SYS_OK) {
+		vmo_discard(child);
+		return status;
+	}
+	adopt(v, child);
+	*out = child;
+	return SYS_OK;
+}
+

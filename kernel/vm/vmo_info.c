@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmo_info.c: what a memory object tells about itself. Lock: the kernel lock. */
+#include "arch/arch.h"
+#include "lib/assert.h"
+#include "vm/vmo.h"
+
+/* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
+ * together. */
+static bool survey(struct vmo *v)
+{
+	if (!v->surveying)
+		v->survey = (struct tree_survey){ 0 };
+	v->surveying = true;
+	while (!tree_survey_step(&v->tree, &v->survey))
+		if (arch_preempt_poll())
+			return false;
+	v->surveying = false;
+	return true;
+}
+
+sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
+{
+	struct tree_counts counts = { 0 };
+	if (object_dying(&v->object))
+		return SYS_ERR_BAD_STATE;
+	if (!vmo_trim(v) || !survey(v))
+		return VM_AGAIN;
+	tree_totals(&v->tree, &counts.pages, &counts.nodes);
+	*info = (sys_vmo_info_t){
+		.koid = v->object.koid, .parent_koid = v->parent_koid,
+		.size = v->size, .stream_size = v->stream_size,
+		.committed = counts.pages * PAGE_SIZE_, .populated = counts.pages * PAGE_SIZE_,
+		.private_bytes = v->survey.private_pages * PAGE_SIZE_,
+		.scaled_bytes = v->survey.share.bytes, .scaled_fraction = v->survey.share.fraction,
+		.metadata_bytes = counts.pages + counts.nodes ? counts.nodes * PAGE_SIZE_ + sizeof(*v) : 0,
+		.children = v->child_count, .mappings = v->mapping_count,
+		.flags = v->info_flags, .cache_policy = SYS_CACHE_CACHED,
+	};
+	return SYS_OK;
+}
+

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmo_size.c: the size of a memory object, and removing what lies beyond it.
+ *
+ * Shrinking, while others map the object, is in this order, so that nobody ever reaches a page that has been freed:
+ *   1. the kept bytes' last page is cleared behind the new end;
+ *   2. hardware entries beyond the end are removed, in steps; a record on the VMO keeps them from coming back;
+ *   3. in the entry that finds none left the size changes: from now on every access beyond it is out of range;
+ *   4. waiters for pages beyond it are woken, content beyond it is removed, in steps (`trimming`). Should the caller
+ *      die here, the next one who resizes or copies the object goes on.
+ * Lock: the kernel lock.
+ */
+#include "arch/arch.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "vm/mapping.h"
+#include "vm/source.h"
+
+bool vmo_trim(struct vmo *v)
+{
+	while (v->trimming) {
+		if (!v->source || source_shrink_step(v->source, vmo_pages(v)))
+			v->trimming = !tree_remove_step(&v->tree, vmo_pages(v), TREE_ALL);
+		if (v->trimming && arch_preempt_poll())
+			return false;
+	}
+	return true;
+}
+
+sys_status_t vmo_get_size(struct vmo *v, u64 *size)
+{
+	if (object_dying(&v->object))
+		return SYS_ERR_BAD_STATE;
+	*size = v->size;
+	return SYS_OK;
+}
+
+/* Clears the bytes from `size` to the end of its page, if there is content. Never charges: what is there is at most
+ * copied. */
+static sys_status_t clear_tail(struct vmo *v, u64 size)
+{
+	struct page_ref page;
+	u64 number = size >> PAGE_SHIFT;
+	if (page_aligned(size) || number >= vmo_pages(v) || tree_tag(tree_lookup(&v->tree, number)) != TREE_PAGE)
+		return SYS_OK;
+	sys_status_t status = cursor_require(v, number, true, 1, TREE_LEVELS + 1, NULL, &page);
+	if (status == SYS_OK)
+		vmo_clear_behind(page.frame, size);
+	return status;
+}
+
+sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
+{
+	if (size > VMO_MAX_SIZE)
+		return SYS_ERR_OUT_OF_RANGE;
+	if (object_dying(&v->object))
+		return SYS_ERR_BAD_STATE;
+	if (!(v->options & SYS_VMO_RESIZABLE))
+		return SYS_ERR_UNAVAILABLE;
+	if (!can_resize)
+		return SYS_ERR_ACCESS_DENIED;
+	if (!vmo_trim(v))
+		return VM_AGAIN;
+	sys_status_t status = clear_tail(v, size);
+	if (status != SYS_OK)
+		return status;
+	if (page_up(size) < v->size) {
+		while (!mapping_unmap_step(v, page_up(size) >> PAGE_SHIFT, vmo_pages(v)))
+			if (arch_preempt_poll())
+				return VM_AGAIN;
+		v->trimming = true;
+	}
+	/* COMMIT */
+	v->size = page_up(size);
+	v->stream_size = size;
+	return vmo_trim(v) ? SYS_OK : VM_AGAIN;
+}
+
