@@ -48,10 +48,11 @@ programs() {
 # tests FOLDER: the programs of test/FOLDER as names of boot modules (FOLDER/NAME.elf).
 tests() { local f; for f in test/"$1"/*.c; do [ ! -e "$f" ] || echo "$1/$(basename "$f" .c).elf"; done; }
 
-# pack VARIANT BUNDLE FOLDER WORD: a bundle in which init does WORD (test, bench) with the programs of test/FOLDER.
+# pack VARIANT BUNDLE FOLDER WORD [NAME...]: a bundle in which init does WORD (test, bench) with the programs of test/FOLDER, or with these of it.
 pack() {
 	local variant=$1 out=$2 folder=$3 word=$4 list modules name
-	mapfile -t list < <(tests "$folder")
+	shift 4
+	mapfile -t list < <(if [ $# = 0 ]; then tests "$folder"; else printf "$folder/%s.elf\n" "$@"; fi)
 	mapfile -t modules < <(programs "$variant")
 	for name in "${list[@]}"; do modules+=("$name=build/$variant/$name"); done
 	echo "$word ${list[*]}" >"$out.args"

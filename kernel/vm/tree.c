@@ -81,9 +81,12 @@ paddr_t node_copy(paddr_t shared)
 	f->tree = old->tree;
 	memcpy(node_slots(copy), node_slots(shared), PAGE_SIZE_);
 	tree_slot_t *slot = node_slots(copy);
-	for (unsigned i = 0; i < TREE_FANOUT; i++)
-		if (tree_frame(slot[i]))
-			frame_of(tree_frame(slot[i]))->refs++;
+	struct frame *table = frame_table;      /* nothing below changes it, which the compiler cannot know */
+	for (unsigned i = 0; i < TREE_FANOUT; i++) {
+		u64 number = slot[i] >> PAGE_SHIFT;
+		if (number != 0)
+			table[number].refs++;
+	}
 	old->refs--;
 	return copy;
 }

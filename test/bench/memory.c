@@ -46,19 +46,25 @@ static void unmap(void *at)
 	MUST(sys_vmar_unmap(SYS_CAP_VMAR, (sys_vaddr_t)at, size));
 }
 
-/* First writes to anonymous pages, one after the other; then, after a snapshot, the copies: all below one leaf, which
- * the first (uncounted) one has copied. */
+/* First reads of anonymous pages, then first writes to others, one after the other; then, after a snapshot, the copies: all below
+ * one leaf, which the first (uncounted) one has copied; then, after a snapshot that has ended again, writes where nothing is copied. */
 static void bench_faults(void)
 {
 	sys_cap_t vmo, child;
 
 	MUST(sys_vmo_create(SYS_CAP_UNTYPED, size, 0, &vmo));
 	void *at = map(vmo);
+	measure(&(struct operation){.id = "fault_zero_read", .run = run_read_page, .argument = at});
+	unmap(at);
+	at = map(vmo);
 	measure(&(struct operation){.id = "fault_zero_write", .run = run_write_page, .argument = at});
 	MUST(sys_vmo_create_child(vmo, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, size, &child));
 	measure(&(struct operation){.id = "fault_cow_write", .run = run_write_page, .argument = at});
-	unmap(at);
 	MUST(sys_cap_delete(child));
+	MUST(sys_vmo_create_child(vmo, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, size, &child));
+	MUST(sys_cap_delete(child));
+	measure(&(struct operation){.id = "fault_cow_last", .run = run_write_page, .argument = at});
+	unmap(at);
 	MUST(sys_cap_delete(vmo));
 }
 
