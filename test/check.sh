@@ -60,6 +60,13 @@ models() {
 	both "${jobs[@]}"
 }
 
+# Its last line is the result's name.
+coverage() {
+	local log=$logs/coverage.log verdict=ok
+	make coverage >"$log" 2>&1 || verdict='not ok'
+	results <<<"$verdict - coverage: $(grep '^branches of' "$log" || echo failed) (log: $log)"
+}
+
 # guest_tests NAME VARIANT WORDS RUN-QEMU-OPTION...: WORDS are the kernel's command line; the serial line is in
 # guest-NAME.serial, with - for what is no letter or digit.
 guest_tests() {
@@ -199,6 +206,8 @@ note "host tests"
 host_tests
 note "models"
 models
+note "coverage"
+coverage
 note "protocols"
 results < <(test/model/run.sh | grep -v '^1\.\.')
 note "guest tests"
