@@ -219,6 +219,8 @@ guest_tests "release, 4 CPUs" release norandom --smp 4 --icount
 guest_tests "debug, 4 CPUs" debug norandom --smp 4 --icount
 step "guest: without shootdowns their tests fail" no-shootdown.log no_shootdown
 step "guest: a test for each declared pair of call and error" pairs.log test/guest/pairs.sh "$logs/guest-release.serial"
+step "guest: numbered statements about VMOs" statements.log test/guest/statements.sh "$logs/guest-release.serial"
+sed 's/^/# /' "$logs/statements.log"
 step "kernel: no page of its own is writable and executable" pages.log grep -a 'kernel pages: .*, none both' "$logs/guest-debug.serial"
 step "three runs of the guest tests are identical" repeatable.log repeatable
 note "boots"

@@ -3,7 +3,8 @@
  * docs/deviations.md. */
 #include "common/region.h"
 
-TEST("vmar_map:OK anywhere, at a place, below a limit, aligned; commits nothing (MAP-34, -36, -39, -61)")
+TEST("vmar_map:OK anywhere, at a place, below a limit, aligned; commits nothing (MAP-34, MAP-36, MAP-39, "
+     "MAP-61)")
 {
 	sys_cap_t vmo = new_vmo(8 * PAGE);
 	sys_vaddr_t at;
@@ -31,7 +32,7 @@ TEST("vmar_map:OK anywhere, at a place, below a limit, aligned; commits nothing 
 	region_end();
 }
 
-TEST("vmar_map:OK a length is rounded up, and may reach past the VMO (MAP-02, -50)")
+TEST("vmar_map:OK a length is rounded up, and may reach past the VMO (MAP-02, MAP-50)")
 {
 	sys_cap_t vmo = numbered(2, 5);
 
@@ -44,7 +45,7 @@ TEST("vmar_map:OK a length is rounded up, and may reach past the VMO (MAP-02, -5
 	region_end();
 }
 
-TEST("vmar_map:OK permissions hold, each mapping its own (MAP-10, -24, -26)")
+TEST("vmar_map:OK permissions hold, each mapping its own (MAP-10, MAP-24, MAP-26)")
 {
 	sys_cap_t vmo = numbered(1, 5);
 
@@ -79,7 +80,7 @@ TEST("vmar_map:OK SPECIFIC_OVERWRITE replaces, and leaves what is outside (MAP-3
 	region_end();
 }
 
-TEST("vmar_map:OK MAP_RANGE and ALLOW_FAULTS (MAP-70, -72)")
+TEST("vmar_map:OK MAP_RANGE and ALLOW_FAULTS (MAP-70, MAP-72)")
 {
 	sys_cap_t vmo = new_resizable(8 * PAGE);
 
@@ -95,7 +96,8 @@ TEST("vmar_map:OK MAP_RANGE and ALLOW_FAULTS (MAP-70, -72)")
 	region_end();
 }
 
-TEST("vmar_map:INVALID_ARGS lengths, offsets, options (MAP-01, -03, -06 to -08, -11, -12, -33, -35, -52)")
+TEST("vmar_map:INVALID_ARGS lengths, offsets, options (MAP-01, MAP-03, MAP-06, MAP-07, MAP-08, MAP-11, "
+     "MAP-12, MAP-33, MAP-35, MAP-52)")
 {
 	static const struct {
 		uint32_t options;
@@ -133,7 +135,7 @@ TEST("vmar_map:INVALID_ARGS lengths, offsets, options (MAP-01, -03, -06 to -08, 
 	region_end();
 }
 
-TEST("vmar_map:OUT_OF_RANGE lengths and offsets that overflow (MAP-04, -05)")
+TEST("vmar_map:OUT_OF_RANGE lengths and offsets that overflow (MAP-04, MAP-05)")
 {
 	sys_cap_t vmo = new_vmo(8 * PAGE);
 	sys_vaddr_t at = 99;
@@ -147,7 +149,7 @@ TEST("vmar_map:OUT_OF_RANGE lengths and offsets that overflow (MAP-04, -05)")
 	region_end();
 }
 
-TEST("vmar_map:ALREADY_EXISTS over what is there, which stays (MAP-30, -42)")
+TEST("vmar_map:ALREADY_EXISTS over what is there, which stays (MAP-30, MAP-42)")
 {
 	sys_cap_t vmo = numbered(4, 5), inner;
 	sys_vaddr_t at = 99;
@@ -184,7 +186,7 @@ TEST("vmar_map:INVALID_ARGS SPECIFIC_OVERWRITE of a region (MAP-32)")
 	region_end();
 }
 
-TEST("vmar_map:NO_RESOURCES no hole (MAP-37, -40)")
+TEST("vmar_map:NO_RESOURCES no hole (MAP-37, MAP-40)")
 {
 	sys_cap_t vmo = new_vmo(REGION_PAGES * PAGE);
 	sys_vaddr_t at;
@@ -215,7 +217,8 @@ TEST("vmar_map:NOT_SUPPORTED REQUIRE_NON_RESIZABLE of a resizable VMO (MAP-53)")
 	region_end();
 }
 
-TEST("vmar_map:ACCESS_DENIED beyond the region's caps; SPECIFIC where it may not (MAP-20 to -23)")
+TEST("vmar_map:ACCESS_DENIED beyond the region's caps; SPECIFIC where it may not (MAP-20, MAP-21, MAP-22, "
+     "MAP-23)")
 {
 	sys_cap_t vmo = new_vmo(PAGE), inner;
 	sys_vaddr_t at;

@@ -6,7 +6,7 @@
 
 /* ---- create ---- */
 
-TEST("pager_create:OK pager_create_vmo:OK what it looks like (PAGER-10 to -13)")
+TEST("pager_create:OK pager_create_vmo:OK what it looks like (PAGER-10, PAGER-11, PAGER-12, PAGER-13)")
 {
 	sys_cap_t resizable, empty;
 	uint64_t size;
@@ -25,8 +25,8 @@ TEST("pager_create:OK pager_create_vmo:OK what it looks like (PAGER-10 to -13)")
 	expect_none();
 }
 
-TEST("pager_create_vmo:INVALID_ARGS pager_create_vmo:NOT_SUPPORTED pager_create_vmo:OUT_OF_RANGE "
-     "(PAGER-03, -05, -06, -10)")
+TEST("pager_create_vmo:INVALID_ARGS pager_create_vmo:NOT_SUPPORTED pager_create_vmo:OUT_OF_RANGE (PAGER-03, "
+     "PAGER-05, PAGER-06, PAGER-10)")
 {
 	sys_cap_t out = 99;
 
@@ -53,7 +53,7 @@ TEST("pager_create_vmo:BAD_STATE the pager's endpoint has ended")
 
 /* ---- requests ---- */
 
-TEST("pager_recv:OK a mapped read asks for its page, supply lets it run (READ-01, -12)")
+TEST("pager_recv:OK a mapped read asks for its page, supply lets it run (READ-01, READ-12)")
 {
 	pager_begin();
 	struct client client = {.act = READ_MAPPED, .at = map(vmo, PAGES * PAGE), .offset = 3 * PAGE};
@@ -111,7 +111,8 @@ TEST("ipc_recv:OK a request comes as a message with the pager's badge, among oth
 	STATUS(SYS_ERR_TIMED_OUT, sys_ipc_recv(ep, reply, &msg, &badge, SYS_TIME_POLL));
 }
 
-TEST("pager_recv:OK a read asks for its whole run at once, up to what is there and to 512 pages (READ-13, -14)")
+TEST("pager_recv:OK a read asks for its whole run at once, up to what is there and to 512 pages (READ-13, "
+     "READ-14)")
 {
 	pager_begin();
 	supply(5, 1, 100);
@@ -155,7 +156,7 @@ TEST("pager_recv:OK several requests in one call, in order of arrival (READ-31)"
 		EQ(until_exited(thread[i]), SYS_OK);
 }
 
-TEST("pager_recv:OK many threads on one page make one request, one supply wakes all (READ-30, -32)")
+TEST("pager_recv:OK many threads on one page make one request, one supply wakes all (READ-30, READ-32)")
 {
 	struct client client[6];
 	sys_cap_t thread[6];
@@ -260,7 +261,7 @@ TEST("pager_recv:OK a waiting server is woken by the request")
 
 /* ---- the other calls on a pager's VMO ---- */
 
-TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a pager's VMO (DECOMMIT-07)")
+TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a pager's VMO (VMO-DECOMMIT-07)")
 {
 	pager_begin();
 	supply(0, 1, 1);
@@ -268,7 +269,8 @@ TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a pager's VMO (DECOMMIT-07)")
 	EQ(get(vmo, 0), 1);
 }
 
-TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is zero (PRESIZE-01, -05, -06)")
+TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is zero (PRESIZE-01, "
+     "PRESIZE-05, PRESIZE-06)")
 {
 	pager = new_pager(&ep);
 	OKAY(sys_pager_create_vmo(pager, ut, SYS_VMO_RESIZABLE, KEY, PAGES * PAGE, &vmo));
@@ -294,7 +296,7 @@ TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is
 	unmap((void *)at, PAGES * PAGE);
 }
 
-TEST("vmo_write:OK a buffer that a pager backs is asked for, and the call goes on (RW-19, FAULT-13)")
+TEST("vmo_write:OK a buffer that a pager backs is asked for, and the call goes on (VMO-RW-19, FAULT-13)")
 {
 	sys_cap_t plain = new_vmo(PAGES * PAGE);
 
@@ -316,7 +318,7 @@ TEST("vmo_write:OK a buffer that a pager backs is asked for, and the call goes o
 	unmap((void *)client.at, PAGES * PAGE);
 }
 
-TEST("thread_suspend:OK a thread that waits for a page comes back to it (READ-45, -46)")
+TEST("thread_suspend:OK a thread that waits for a page comes back to it (READ-45, READ-46)")
 {
 	pager_begin();
 	volatile uint8_t *at = map(vmo, PAGES * PAGE);

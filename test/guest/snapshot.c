@@ -7,7 +7,7 @@
 
 enum { DEEP = 1000 };
 
-TEST("vmo_create_child:OK neither side sees the other's later writes (SNAP-01)")
+TEST("vmo_create_child:OK neither side sees the other's later writes (CHILD-SNAP-01)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 
@@ -24,7 +24,7 @@ TEST("vmo_create_child:OK neither side sees the other's later writes (SNAP-01)")
 	}
 }
 
-TEST("vmo_create_child:OK mapped writable parents lose their write access (SNAP-02)")
+TEST("vmo_create_child:OK mapped writable parents lose their write access (CHILD-SNAP-02)")
 {
 	sys_cap_t vmo = new_vmo(40 * PAGE);
 	volatile uint64_t *at = map(vmo, 40 * PAGE);
@@ -67,7 +67,7 @@ TEST("vmo_create_child:OK a window, also past the end, is cut from the parent (C
 	EQ(get(inner, 3 * PAGE), 0);
 }
 
-TEST("vmo_create_child:OK a middle clone hides what is past its end (SNAP-13)")
+TEST("vmo_create_child:OK a middle clone hides what is past its end (CHILD-SNAP-13)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 
@@ -79,7 +79,8 @@ TEST("vmo_create_child:OK a middle clone hides what is past its end (SNAP-13)")
 	EQ(get(leaf, 3 * PAGE), 0);
 }
 
-TEST("vmo_create_child:OK the size is rounded, RESIZABLE and NO_WRITE (CHILD-04, -07 to -12)")
+TEST("vmo_create_child:OK the size is rounded, RESIZABLE and NO_WRITE (CHILD-04, CHILD-07, CHILD-08, "
+     "CHILD-09, CHILD-10, CHILD-11, CHILD-12)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE), child, out = 99;
 
@@ -108,7 +109,8 @@ TEST("vmo_create_child:OK the size is rounded, RESIZABLE and NO_WRITE (CHILD-04,
 			0, PAGE, &out));
 }
 
-TEST("vmo_create_child:INVALID_ARGS no kind, two kinds, unknown options, an offset within a page (CHILD-01, -03)")
+TEST("vmo_create_child:INVALID_ARGS no kind, two kinds, unknown options, an offset within a page (CHILD-01, "
+     "CHILD-03)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE), out = 99;
 
@@ -143,7 +145,7 @@ TEST("vmo_create_child:NOT_SUPPORTED kinds of a later issue")
 	EQ(out, 99);
 }
 
-TEST("vmo_create_child:NOT_SUPPORTED SNAPSHOT of a pager's VMO (SNAP-03)")
+TEST("vmo_create_child:NOT_SUPPORTED SNAPSHOT of a pager's VMO (CHILD-SNAP-03)")
 {
 	sys_cap_t pager = new_pager(NULL), vmo, out = 99;
 
@@ -199,7 +201,8 @@ TEST("a copy-on-write fault cannot fail for memory either, mapped, with every ac
 	unmap((void *)y, 16 * PAGE);
 }
 
-TEST("the parent's end, in any order, leaves the others' content and no page behind (CHILD-19, -20, SNAP-12)")
+TEST("the parent's end, in any order, leaves the others' content and no page behind (CHILD-19, CHILD-20, "
+     "CHILD-SNAP-12)")
 {
 	uint64_t before = used(ut);
 
@@ -241,7 +244,7 @@ TEST("a snapshot outlives the account of its parent")
 	EQ(vmo_info(child).private_bytes, 20 * PAGE);
 }
 
-TEST("the last sharer writes in place, and figures follow (SNAP-10, INFO-02, -03, -06)")
+TEST("the last sharer writes in place, and figures follow (CHILD-SNAP-10, INFO-02, INFO-03, INFO-06)")
 {
 	sys_cap_t vmo = new_vmo(16 * PAGE);
 	uint64_t empty = used(ut);
@@ -266,7 +269,7 @@ TEST("the last sharer writes in place, and figures follow (SNAP-10, INFO-02, -03
 	EQ(used(ut), empty);
 }
 
-TEST("set_size and decommit on one side never change the other (SNAP-14 to -16)")
+TEST("set_size and decommit on one side never change the other (CHILD-SNAP-14, CHILD-SNAP-15, CHILD-SNAP-16)")
 {
 	sys_cap_t vmo = new_resizable(20 * PAGE), child;
 

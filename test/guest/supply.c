@@ -7,7 +7,7 @@
 
 /* ---- supply ---- */
 
-TEST("pager_supply_pages:OK moves the pages and their charge, aux reads as zero (SUPPLY-07, -15)")
+TEST("pager_supply_pages:OK moves the pages and their charge, aux reads as zero (SUPPLY-07, SUPPLY-15)")
 {
 	sys_cap_t of_aux = new_untyped(256 * PAGE), of_vmo = new_untyped(256 * PAGE),
 		  aux = new_vmo_in(of_aux, 16 * PAGE);
@@ -71,7 +71,8 @@ TEST("pager_supply_pages:OK what aux does not have is known to be zero, and cost
 	expect_none();
 }
 
-TEST("pager_supply_pages:OK in pieces, out of order; a reader goes on when its next page is there (READ-34, -37, -39)")
+TEST("pager_supply_pages:OK in pieces, out of order; a reader goes on when its next page is there (READ-34, "
+     "READ-37, READ-39)")
 {
 	pager_begin();
 	struct client client = {.act = COMMIT, .vmo = vmo, .offset = 0, .len = 6 * PAGE};
@@ -89,7 +90,8 @@ TEST("pager_supply_pages:OK in pieces, out of order; a reader goes on when its n
 	expect_none();
 }
 
-TEST("pager_supply_pages:OK before anybody asks; a request that is answered is withdrawn (READ-05, -11, -35)")
+TEST("pager_supply_pages:OK before anybody asks; a request that is answered is withdrawn (READ-05, READ-11, "
+     "READ-35)")
 {
 	pager_begin();
 	supply(1, 1, 100);
@@ -122,7 +124,7 @@ TEST("pager_supply_pages:OK an aux that shares its pages keeps its relatives' co
 	EQ(get(aux, PAGE), 2);
 }
 
-TEST("pager_supply_pages:INVALID_ARGS parts of pages, a VMO that is not this pager's (SUPPLY-02, -03)")
+TEST("pager_supply_pages:INVALID_ARGS parts of pages, a VMO that is not this pager's (SUPPLY-02, SUPPLY-03)")
 {
 	sys_cap_t aux = new_vmo(4 * PAGE), other = new_pager(NULL), others;
 	uint64_t fresh = 99;
@@ -269,7 +271,8 @@ TEST("pager_op_range:OK FAIL is a fault message's status")
 	unmap((void *)at, PAGES * PAGE);
 }
 
-TEST("pager_op_range:OK FAIL fails who needs the page next, and nobody else (FAIL-03 to -06)")
+TEST("pager_op_range:OK FAIL fails who needs the page next, and nobody else (FAIL-03, FAIL-04, FAIL-05, "
+     "FAIL-06)")
 {
 	pager_begin();
 	struct client whole = {.act = COMMIT, .vmo = vmo, .offset = 0, .len = 4 * PAGE};
@@ -304,7 +307,7 @@ TEST("pager_op_range:OK FAIL of a later part: the reader gets what came before, 
 	EQ(until_exited(thread), SYS_OK);
 }
 
-TEST("pager_op_range:INVALID_ARGS other codes, parts of pages, others' VMOs (POP-02, -03, -06)")
+TEST("pager_op_range:INVALID_ARGS other codes, parts of pages, others' VMOs (POP-02, POP-03, POP-06)")
 {
 	sys_cap_t plain = new_vmo(4 * PAGE), other = new_pager(NULL);
 
@@ -320,7 +323,7 @@ TEST("pager_op_range:INVALID_ARGS other codes, parts of pages, others' VMOs (POP
 }
 
 TEST("pager_op_range:OUT_OF_RANGE pager_op_range:NOT_SUPPORTED past the end; ops that are none or later "
-     "(POP-01, -02, -08)")
+     "(POP-01, POP-02, POP-08)")
 {
 	pager_begin();
 	REFUSED(SYS_ERR_OUT_OF_RANGE,

@@ -5,7 +5,7 @@
 
 /* ---- allocate ---- */
 
-TEST("vmar_allocate:OK a region in a region, its options and rights (ALLOC-22)")
+TEST("vmar_allocate:OK a region in a region, its options and rights (VMAR-ALLOC-22)")
 {
 	sys_vaddr_t at, inner_at;
 	sys_vmar_info_t info;
@@ -26,7 +26,7 @@ TEST("vmar_allocate:OK a region in a region, its options and rights (ALLOC-22)")
 	region_end();
 }
 
-TEST("vmar_allocate:OK SPECIFIC, UPPER_LIMIT, COMPACT and an exact fit (ALLOC-13, -15)")
+TEST("vmar_allocate:OK SPECIFIC, UPPER_LIMIT, COMPACT and an exact fit (VMAR-ALLOC-13, VMAR-ALLOC-15)")
 {
 	sys_vaddr_t at;
 	sys_cap_t out;
@@ -49,7 +49,7 @@ TEST("vmar_allocate:OK SPECIFIC, UPPER_LIMIT, COMPACT and an exact fit (ALLOC-13
 	region_end();
 }
 
-TEST("vmar_allocate:OK ALIGN (ALLOC-16, -17)")
+TEST("vmar_allocate:OK ALIGN (VMAR-ALLOC-16, VMAR-ALLOC-17)")
 {
 	sys_vaddr_t at;
 	sys_cap_t out;
@@ -66,7 +66,8 @@ TEST("vmar_allocate:OK ALIGN (ALLOC-16, -17)")
 	region_end();
 }
 
-TEST("vmar_allocate:INVALID_ARGS sizes, offsets, options (ALLOC-05 to -11, -16, -18)")
+TEST("vmar_allocate:INVALID_ARGS sizes, offsets, options (VMAR-ALLOC-05, VMAR-ALLOC-06, VMAR-ALLOC-07, "
+     "VMAR-ALLOC-08, VMAR-ALLOC-09, VMAR-ALLOC-10, VMAR-ALLOC-11, VMAR-ALLOC-16, VMAR-ALLOC-18)")
 {
 	static const struct {
 		uint32_t options;
@@ -108,7 +109,7 @@ TEST("vmar_allocate:INVALID_ARGS sizes, offsets, options (ALLOC-05 to -11, -16, 
 	region_end();
 }
 
-TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (ALLOC-12)")
+TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (VMAR-ALLOC-12)")
 {
 	sys_vaddr_t at;
 	sys_cap_t out = 99, inner;
@@ -126,7 +127,8 @@ TEST("vmar_allocate:ALREADY_EXISTS over a region or a mapping (ALLOC-12)")
 	region_end();
 }
 
-TEST("vmar_allocate:NO_RESOURCES no hole is large enough, or none at that alignment (ALLOC-10, -19)")
+TEST("vmar_allocate:NO_RESOURCES no hole is large enough, or none at that alignment (VMAR-ALLOC-10, "
+     "VMAR-ALLOC-19)")
 {
 	sys_vaddr_t at;
 	sys_cap_t out = 99;
@@ -141,7 +143,8 @@ TEST("vmar_allocate:NO_RESOURCES no hole is large enough, or none at that alignm
 	region_end();
 }
 
-TEST("vmar_allocate:ACCESS_DENIED beyond the parent's caps, SPECIFIC without CAN_MAP_SPECIFIC (ALLOC-01 to -04)")
+TEST("vmar_allocate:ACCESS_DENIED beyond the parent's caps, SPECIFIC without CAN_MAP_SPECIFIC (VMAR-ALLOC-01, "
+     "VMAR-ALLOC-02, VMAR-ALLOC-03, VMAR-ALLOC-04)")
 {
 	sys_vaddr_t at;
 	sys_cap_t inner, out = 99;
@@ -160,7 +163,8 @@ TEST("vmar_allocate:ACCESS_DENIED beyond the parent's caps, SPECIFIC without CAN
 
 /* ---- unmap ---- */
 
-TEST("vmar_unmap:OK a part of a mapping, several mappings, holes (UNMAP-02, -04, -05, -09, -11)")
+TEST("vmar_unmap:OK a part of a mapping, several mappings, holes (UNMAP-02, UNMAP-04, UNMAP-05, UNMAP-09, "
+     "UNMAP-11)")
 {
 	sys_cap_t vmo = numbered(20, 100);
 
@@ -229,7 +233,7 @@ TEST("vmar_unmap:BAD_STATE oneself")
 }
 
 TEST("vmar_unmap:INVALID_ARGS addresses, lengths, outside, part of a region, a region without MANAGE "
-     "(UNMAP-01, -03, -07, -08)")
+     "(UNMAP-01, UNMAP-03, UNMAP-07, UNMAP-08)")
 {
 	sys_cap_t vmo = numbered(4, 5), inner;
 	sys_vaddr_t at;
@@ -252,7 +256,7 @@ TEST("vmar_unmap:INVALID_ARGS addresses, lengths, outside, part of a region, a r
 
 /* ---- protect ---- */
 
-TEST("vmar_protect:OK parts of one mapping and several mappings (PROT-01, -04, -10, -14, -15)")
+TEST("vmar_protect:OK parts of one mapping and several mappings (PROT-01, PROT-04, PROT-10, PROT-14, PROT-15)")
 {
 	sys_cap_t vmo = numbered(20, 100);
 
@@ -281,7 +285,7 @@ TEST("vmar_protect:OK parts of one mapping and several mappings (PROT-01, -04, -
 	region_end();
 }
 
-TEST("vmar_protect:OK alternating pages read back, and unmap keeps each side's (PROT-11, -17)")
+TEST("vmar_protect:OK alternating pages read back, and unmap keeps each side's (PROT-11, PROT-17)")
 {
 	sys_cap_t vmo = numbered(32, 1);
 
@@ -315,7 +319,7 @@ TEST("vmar_protect:OK write access given to a shared page does not reach the oth
 	region_end();
 }
 
-TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01 to -03, -09)")
+TEST("vmar_protect:INVALID_ARGS addresses, lengths, options (PROT-01, PROT-02, PROT-03, PROT-09)")
 {
 	sys_cap_t vmo = numbered(4, 5), inner;
 	sys_vaddr_t at;
@@ -353,7 +357,8 @@ TEST("vmar_protect:NOT_FOUND a hole in the range (PROT-05)")
 	region_end();
 }
 
-TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children only lose (PROT-06 to -08)")
+TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children only lose (PROT-06, PROT-07, "
+     "PROT-08)")
 {
 	sys_cap_t vmo = numbered(4, 5), weak = less(vmo, SYS_RIGHT_WRITE), inner;
 	sys_vaddr_t at;
@@ -375,7 +380,7 @@ TEST("vmar_protect:ACCESS_DENIED beyond what the mapping was made with; children
 
 /* ---- info, maps ---- */
 
-TEST("vmar_info:OK the root covers user space (ALLOC-20, -21)")
+TEST("vmar_info:OK the root covers user space (VMAR-ALLOC-20, VMAR-ALLOC-21)")
 {
 	sys_vmar_info_t info;
 	sys_cap_t root = new_vspace(), vmo = new_vmo(PAGE);

@@ -25,7 +25,7 @@ static uint64_t size_of(sys_cap_t vmo)
 
 /* ---- create, size ---- */
 
-TEST("vmo_create:OK vmo_get_size:OK sizes are rounded up to pages (CREATE-01, -02)")
+TEST("vmo_create:OK vmo_get_size:OK sizes are rounded up to pages (VMO-CREATE-01, VMO-CREATE-02)")
 {
 	static const uint64_t sizes[] = {
 		0, 1, 2, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 16384, 1ull << 32, (1ull << 40) + 1};
@@ -39,7 +39,7 @@ TEST("vmo_create:OK vmo_get_size:OK sizes are rounded up to pages (CREATE-01, -0
 	}
 }
 
-TEST("vmo_create:OK the largest, sparse, and read and written at its end (CREATE-05)")
+TEST("vmo_create:OK the largest, sparse, and read and written at its end (VMO-CREATE-05)")
 {
 	sys_cap_t vmo = new_vmo(MAX_SIZE);
 
@@ -51,7 +51,7 @@ TEST("vmo_create:OK the largest, sparse, and read and written at its end (CREATE
 	EQ(vmo_info(vmo).committed, 2 * PAGE);
 }
 
-TEST("vmo_create:OUT_OF_RANGE larger than the largest (CREATE-06)")
+TEST("vmo_create:OUT_OF_RANGE larger than the largest (VMO-CREATE-06)")
 {
 	sys_cap_t vmo = 99;
 
@@ -60,7 +60,8 @@ TEST("vmo_create:OUT_OF_RANGE larger than the largest (CREATE-06)")
 	EQ(vmo, 99);
 }
 
-TEST("vmo_create:INVALID_ARGS options that are none, or not for it (CREATE-11 to -13)")
+TEST("vmo_create:INVALID_ARGS options that are none, or not for it (VMO-CREATE-11, VMO-CREATE-12, "
+     "VMO-CREATE-13)")
 {
 	sys_cap_t vmo = 99;
 
@@ -80,7 +81,8 @@ TEST("vmo_create:NOT_SUPPORTED options of a later issue")
 	EQ(vmo, 99);
 }
 
-TEST("vmo_create:OK vmo_info:OK costs no page, reads as zero, RESIZE with RESIZABLE only (CREATE-03, -04, -08 to -10)")
+TEST("vmo_create:OK vmo_info:OK costs no page, reads as zero, RESIZE with RESIZABLE only (VMO-CREATE-03, "
+     "VMO-CREATE-04, VMO-CREATE-08, VMO-CREATE-09, VMO-CREATE-10)")
 {
 	sys_cap_t vmo = new_vmo(1 << 30), resizable = new_resizable(PAGE);
 	sys_vmo_info_t info = vmo_info(vmo);
@@ -148,7 +150,7 @@ TEST("vmo_write:OK vmo_read:OK any offset and length")
 	}
 }
 
-TEST("vmo_write:OK from within one VMO to another place of it, through a mapping (RW-13)")
+TEST("vmo_write:OK from within one VMO to another place of it, through a mapping (VMO-RW-13)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 	uint64_t *at = map(vmo, 4 * PAGE);
@@ -162,7 +164,8 @@ TEST("vmo_write:OK from within one VMO to another place of it, through a mapping
 	unmap(at, 4 * PAGE);
 }
 
-TEST("vmo_read:OUT_OF_RANGE vmo_write:OUT_OF_RANGE as a whole (RW-02 to -07, -12)")
+TEST("vmo_read:OUT_OF_RANGE vmo_write:OUT_OF_RANGE as a whole (VMO-RW-02, VMO-RW-03, VMO-RW-04, VMO-RW-05, "
+     "VMO-RW-06, VMO-RW-07, VMO-RW-12)")
 {
 	static const struct {
 		uint64_t offset;
@@ -196,8 +199,8 @@ TEST("vmo_read:OUT_OF_RANGE vmo_write:OUT_OF_RANGE as a whole (RW-02 to -07, -12
 	OKAY(sys_vmo_write(vmo, in, 2 * PAGE, 0));
 }
 
-TEST("vmo_read:BAD_ADDRESS vmo_write:BAD_ADDRESS a buffer that ends in a hole, is reserved, or straddles the top "
-     "(RW-08 to -11)")
+TEST("vmo_read:BAD_ADDRESS vmo_write:BAD_ADDRESS a buffer that ends in a hole, is reserved, or straddles the "
+     "top (VMO-RW-08, VMO-RW-09, VMO-RW-10, VMO-RW-11)")
 {
 	sys_vaddr_t base, at;
 	sys_cap_t region = new_region(SYS_CAP_VMAR, 4 * PAGE, &base), vmo = new_vmo(4 * PAGE), small = new_vmo(PAGE);
@@ -232,7 +235,7 @@ TEST("vmo_read:BAD_ADDRESS into a buffer whose account is full; vmo_write:NO_MEM
 	unmap(at, 32 * PAGE);
 }
 
-TEST("vmo_write:OK is seen through mappings, and the reverse, from the zero page on (RW-16)")
+TEST("vmo_write:OK is seen through mappings, and the reverse, from the zero page on (VMO-RW-16)")
 {
 	sys_cap_t vmo = new_vmo(2 * PAGE);
 	volatile uint64_t *a = map(vmo, 2 * PAGE), *b = map_in(SYS_CAP_VMAR, vmo, SYS_VM_PERM_READ, PAGE, PAGE);
@@ -254,7 +257,8 @@ TEST("vmo_write:OK is seen through mappings, and the reverse, from the zero page
 
 /* ---- set_size ---- */
 
-TEST("vmo_set_size:OK grows as zero, shrinks and forgets (SIZE-05, -07 to -10)")
+TEST("vmo_set_size:OK grows as zero, shrinks and forgets (VMO-SIZE-05, VMO-SIZE-07, VMO-SIZE-08, VMO-SIZE-09, "
+     "VMO-SIZE-10)")
 {
 	sys_cap_t vmo = new_resizable(3 * PAGE);
 	uint64_t before = used(ut);
@@ -280,7 +284,8 @@ TEST("vmo_set_size:OK grows as zero, shrinks and forgets (SIZE-05, -07 to -10)")
 	EQ(get(vmo, MAX_SIZE - 8), 0);
 }
 
-TEST("vmo_set_size:OK mapped: what is cut faults, what grows is there (SIZE-12, -13, MAP-59, -60)")
+TEST("vmo_set_size:OK mapped: what is cut faults, what grows is there (VMO-SIZE-12, VMO-SIZE-13, MAP-59, "
+     "MAP-60)")
 {
 	sys_cap_t vmo = new_resizable(2 * PAGE);
 	volatile uint64_t *at = map(vmo, 4 * PAGE);
@@ -299,7 +304,7 @@ TEST("vmo_set_size:OK mapped: what is cut faults, what grows is there (SIZE-12, 
 	unmap((void *)at, 4 * PAGE);
 }
 
-TEST("vmo_set_size:UNAVAILABLE not resizable, with and without the right (SIZE-01, -04)")
+TEST("vmo_set_size:UNAVAILABLE not resizable, with and without the right (VMO-SIZE-01, VMO-SIZE-04)")
 {
 	sys_cap_t vmo = new_vmo(2 * PAGE);
 
@@ -311,7 +316,7 @@ TEST("vmo_set_size:UNAVAILABLE not resizable, with and without the right (SIZE-0
 	EQ(get(vmo, PAGE), 9);
 }
 
-TEST("vmo_set_size:ACCESS_DENIED resizable, without RESIZE or WRITE (SIZE-02, -03)")
+TEST("vmo_set_size:ACCESS_DENIED resizable, without RESIZE or WRITE (VMO-SIZE-02, VMO-SIZE-03)")
 {
 	sys_cap_t vmo = new_resizable(2 * PAGE);
 
@@ -321,7 +326,7 @@ TEST("vmo_set_size:ACCESS_DENIED resizable, without RESIZE or WRITE (SIZE-02, -0
 	OKAY(sys_vmo_set_size(reduced(vmo, SYS_RIGHT_WRITE | SYS_RIGHT_RESIZE), PAGE));
 }
 
-TEST("vmo_set_size:OUT_OF_RANGE larger than the largest (SIZE-06)")
+TEST("vmo_set_size:OUT_OF_RANGE larger than the largest (VMO-SIZE-06)")
 {
 	sys_cap_t vmo = new_resizable(2 * PAGE);
 
@@ -332,7 +337,8 @@ TEST("vmo_set_size:OUT_OF_RANGE larger than the largest (SIZE-06)")
 
 /* ---- op_range ---- */
 
-TEST("vmo_op_range:OK COMMIT takes the pages it touches, and keeps what is there (COMMIT-02, -04)")
+TEST("vmo_op_range:OK COMMIT takes the pages it touches, and keeps what is there (VMO-COMMIT-02, "
+     "VMO-COMMIT-04)")
 {
 	sys_cap_t vmo = new_vmo(16 * PAGE);
 
@@ -352,7 +358,7 @@ TEST("vmo_op_range:OK COMMIT takes the pages it touches, and keeps what is there
 	OKAY(sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 16 * PAGE, 0, NULL, 0));
 }
 
-TEST("vmo_op_range:OK DECOMMIT gives back, reads as zero, also mapped (DECOMMIT-04, -05)")
+TEST("vmo_op_range:OK DECOMMIT gives back, reads as zero, also mapped (VMO-DECOMMIT-04, VMO-DECOMMIT-05)")
 {
 	sys_cap_t vmo = new_vmo(32 * PAGE);
 	volatile uint64_t *at = map(vmo, 32 * PAGE);
@@ -372,7 +378,7 @@ TEST("vmo_op_range:OK DECOMMIT gives back, reads as zero, also mapped (DECOMMIT-
 	unmap((void *)at, 32 * PAGE);
 }
 
-TEST("vmo_op_range:INVALID_ARGS DECOMMIT of a part of a page, an op that is none (DECOMMIT-02, OP-99)")
+TEST("vmo_op_range:INVALID_ARGS DECOMMIT of a part of a page, an op that is none (VMO-DECOMMIT-02, VMO-OP-99)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 
@@ -384,7 +390,7 @@ TEST("vmo_op_range:INVALID_ARGS DECOMMIT of a part of a page, an op that is none
 	EQ(get(vmo, 0), 1);
 }
 
-TEST("vmo_op_range:OUT_OF_RANGE past the end, wrapping (COMMIT-03, DECOMMIT-03)")
+TEST("vmo_op_range:OUT_OF_RANGE past the end, wrapping (VMO-COMMIT-03, VMO-DECOMMIT-03)")
 {
 	sys_cap_t vmo = new_vmo(4 * PAGE);
 
