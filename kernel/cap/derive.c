@@ -7,6 +7,7 @@
 #include "lib/assert.h"
 #include "sched/sched.h"
 #include "vm/mapping.h"
+#include "vm/pagemap.h"
 
 /* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. Ending a mapping costs as much as
  * ending so many capabilities. */
@@ -27,6 +28,9 @@ static bool revoke_step(struct slot *s)
 		return false;
 	case DERIV_MAPPING:
 		mapping_end(container_of(last, struct mapping, deriv));
+		return false;
+	case DERIV_ACCESSOR:
+		accessor_end(accessor_of_deriv(last));
 		return false;
 	case DERIV_VIEW:
 		break;

@@ -190,7 +190,7 @@ void frame_free(paddr_t pa)
 
 	ASSERT(page_aligned(pa) && pa >> PAGE_SHIFT < frame_table_len);
 	ASSERT(f->kind != FRAME_NONE && f->kind != FRAME_FREE && f->kind != FRAME_MODULE);
-	ASSERT(f->refs <= 1 && (f->kind != FRAME_PAGE || f->page.mapped == 0));
+	ASSERT(f->refs <= 1 && (f->kind != FRAME_PAGE || (f->page.mapped == 0 && f->page.kept == 0)));
 	if (MEM_POISONING)
 		poison(f);
 	*f = (struct frame){ .kind = FRAME_FREE, .list.next = free_head };

@@ -27,7 +27,7 @@ struct frame {
 	union {
 		struct { u32 next, prev; u64 owner; } list;             /* free; slab: links of its list and the account; table: links, virtual address */
 		struct { u32 pages, nodes; u64 base; } tree;            /* node: what is below it (itself left out), its first index */
-		struct { u32 mapped, unused; u64 index; } page;         /* page: hardware entries that name it; its index in its tree */
+		struct { u32 mapped, kept; u64 index; } page;           /* page: hardware entries that name it; what keeps it where it is; its index in its tree */
 	};
 };
 _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per frame");

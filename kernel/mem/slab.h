@@ -5,7 +5,7 @@
 #pragma once
 #include "mem/object.h"
 
-enum slab_part { PART_MAPPING = 0x80, PART_RANGE, PART_WATCH, PART_SOURCE, PART_VIEW };
+enum slab_part { PART_MAPPING = 0x80, PART_RANGE, PART_WATCH, PART_SOURCE, PART_VIEW, PART_KEPT };
 
 /* Zeroed memory with its first byte set to `type`; NULL: *status is NO_MEMORY or BAD_STATE. Cost O(1), and clearing. */
 void *slab_alloc(struct account *a, size_t size, u8 type, sys_status_t *status);

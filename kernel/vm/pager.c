@@ -212,7 +212,7 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 		return SYS_ERR_OUT_OF_RANGE;
 	if (object_dying(&aux->object))
 		return SYS_ERR_BAD_STATE;
-	if (aux->info_flags & SYS_VMO_INFO_PAGER_BACKED)
+	if (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | VMO_KEPT))
 		return SYS_ERR_NOT_SUPPORTED;
 	while (*done < len) {
 		status = supply_page(v, (offset + *done) >> PAGE_SHIFT, aux, (aux_offset + *done) >> PAGE_SHIFT, fresh);

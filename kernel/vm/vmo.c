@@ -6,6 +6,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
+#include "vm/pagemap.h"
 #include "vm/source.h"
 #include "vm/vmo.h"
 
@@ -32,6 +33,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->window);
 	list_init(&v->through);
 	list_init(&v->views);
+	list_init(&v->kept);
 	v->content = v;
 	watch_list_init(&v->watches);
 	*out = v;
@@ -138,7 +140,7 @@ static bool vmo_reap(struct object *o)
 		return false;
 	if (v->source)
 		return end_source(v);
-	return mapping_end_step(v) && tree_drop_step(&v->tree);
+	return pagemap_end_step(v) && mapping_end_step(v) && tree_drop_step(&v->tree);
 }
 
 const struct object_type vmo_type = { .name = "vmo", .size = sizeof(struct vmo), .ended = vmo_ended, .reap = vmo_reap };
@@ -166,6 +168,7 @@ void vmo_check(struct vmo *v)
 	ASSERT(children == v->child_count);
 	ASSERT((v->parent != NULL) == list_on(&v->sibling));
 	watch_list_check(&v->watches);
+	pagemap_check(v);
 	if (v->source)
 		source_check(v->source);
 	mapping_check(v);

@@ -12,6 +12,8 @@
 
 #define VMO_MAX_SIZE (UINT64_MAX - 64 * PAGE_SIZE_ + 1)         /* 2^64 - 64 pages' bytes */
 
+#define VMO_KEPT     (1u << 31)         /* in info_flags: it has kept pages (pagemap.h) */
+
 struct source;
 struct mapping;
 struct interval;
@@ -31,7 +33,7 @@ struct vmo {
 	struct tree tree;
 	u64 size, stream_size;          /* bytes; size in whole pages */
 	u32 options;                    /* SYS_VMO_* of its creation */
-	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed */
+	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed; VMO_KEPT */
 	struct list children, sibling;  /* direct children; its place among its parent's */
 	u64 child_count;
 	struct vmo *parent;             /* weak both ways: severed when either goes */
@@ -54,6 +56,8 @@ struct vmo {
 	struct tree_survey survey;      /* how far vmo_info() is with measuring the content, if it has begun */
 	bool surveying;
 	struct watch_list watches;      /* ZERO_CHILDREN */
+	struct list kept;               /* pages that the kernel itself writes to (pagemap.h) */
+	u32 kept_count;
 };
 
 extern const struct object_type vmo_type;

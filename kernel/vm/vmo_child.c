@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "vm/mapping.h"
+#include "vm/pagemap.h"
 #include "vm/source.h"
 
 #define CHILD_KINDS   (SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | \
@@ -71,6 +72,7 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 		vmo_discard(child);
 		return status;
 	}
+	pagemap_unshare(v, &child->tree, offset >> PAGE_SHIFT);
 	adopt(v, child);
 	*out = child;
 	return SYS_OK;

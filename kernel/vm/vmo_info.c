@@ -34,7 +34,7 @@ sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
 		.scaled_bytes = v->survey.share.bytes, .scaled_fraction = v->survey.share.fraction,
 		.metadata_bytes = counts.pages + counts.nodes ? counts.nodes * PAGE_SIZE_ + sizeof(*v) : 0,
 		.children = v->child_count, .mappings = v->mapping_count,
-		.flags = v->info_flags, .cache_policy = SYS_CACHE_CACHED,
+		.flags = v->info_flags & ~VMO_KEPT, .cache_policy = SYS_CACHE_CACHED,
 	};
 	return SYS_OK;
 }

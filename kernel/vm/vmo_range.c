@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "vm/mapping.h"
+#include "vm/pagemap.h"
 #include "vm/source.h"
 
 /* A page of its own, as a write would make it; a pager's page is only made present. Whole paths are copied: six nodes
@@ -31,6 +32,18 @@ static sys_status_t commit(struct vmo *v, u64 offset, u64 size, u64 *done, struc
 	return SYS_OK;
 }
 
+/* One step of giving up [*page, end), which has no entries; what is kept is cleared in place. True: done. */
+static bool empty_step(struct vmo *v, u64 *page, u64 end)
+{
+	u64 kept = pagemap_next(v, *page, end);
+	if (*page < kept && !tree_remove_step(&v->tree, *page, kept == vmo_pages(v) ? TREE_ALL : kept))
+		return false;
+	if (kept < end)
+		pagemap_clear(v, kept);
+	*page = kept + 1;
+	return kept == end;
+}
+
 /* Entries go first, all of them: in the entry that finds none, pages go, for as long as nobody interrupts; then entries
  * are looked at again, since meanwhile somebody may have touched what is left. */
 static sys_status_t decommit(struct vmo *v, u64 offset, u64 size, u64 *done)
@@ -41,7 +54,7 @@ static sys_status_t decommit(struct vmo *v, u64 offset, u64 size, u64 *done)
 	while (!mapping_unmap_step(v, page, end))
 		if (arch_preempt_poll())
 			return VM_AGAIN;
-	while (!tree_remove_step(&v->tree, page, end == vmo_pages(v) ? TREE_ALL : end)) {
+	while (!empty_step(v, &page, end)) {
 		if (arch_preempt_poll()) {
 			*done = (tree_next(&v->tree, page, end) << PAGE_SHIFT) - offset;
 			return VM_AGAIN;

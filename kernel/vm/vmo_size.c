@@ -13,6 +13,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
+#include "vm/pagemap.h"
 #include "vm/source.h"
 
 bool vmo_trim(struct vmo *v)
@@ -60,6 +61,8 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 		return SYS_ERR_ACCESS_DENIED;
 	if (!vmo_trim(v))
 		return VM_AGAIN;
+	if (pagemap_next(v, page_up(size) >> PAGE_SHIFT, TREE_ALL) != TREE_ALL)
+		return SYS_ERR_BAD_STATE;
 	sys_status_t status = clear_tail(v, size);
 	if (status != SYS_OK)
 		return status;
