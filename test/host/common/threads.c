@@ -236,6 +236,11 @@ static int call(struct actor *x) { return ipc_send(x->t, x->ep, x->badge, x->mem
 static int recv(struct actor *x) { return ipc_recv(x->t, x->ep, x->reply, x->deadline); }
 static int reply(struct actor *x) { return ipc_reply(x->t, x->reply, x->memory); }
 static int wait(struct actor *x) { return notification_wait(x->t, x->ntfn, x->deadline); }
+static int pager_recv(struct actor *x)
+{
+	return ipc_pager_recv(x->t, x->pager, x->memory, x->count, x->deadline);
+}
+
 static int futex(struct actor *x) { return futex_wait(x->t, x->word, x->expected, x->deadline); }
 
 int actor_send(struct actor *x, struct endpoint *ep, u64 badge, i64 deadline)
@@ -274,6 +279,14 @@ int actor_wait(struct actor *x, struct notification *n, i64 deadline)
 	x->ntfn = n;
 	x->deadline = deadline;
 	return start(x, wait);
+}
+
+int actor_pager_recv(struct actor *x, struct pager *p, u64 count, i64 deadline)
+{
+	x->pager = p;
+	x->count = count;
+	x->deadline = deadline;
+	return start(x, pager_recv);
 }
 
 int actor_futex(struct actor *x, vaddr_t word, u32 expected, i64 deadline)

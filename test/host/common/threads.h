@@ -18,6 +18,8 @@ struct actor {
 	struct endpoint *ep;
 	struct reply *reply;
 	struct notification *ntfn;
+	struct pager *pager;
+	u64 count;                      /* of requests that its pager_recv takes */
 	u64 badge;
 	i64 deadline;
 	vaddr_t word;                   /* a futex, and what is expected there */
@@ -55,6 +57,8 @@ int actor_call(struct actor *x, struct endpoint *ep, u64 badge, i64 deadline);
 int actor_recv(struct actor *x, struct endpoint *ep, struct reply *reply, i64 deadline);
 int actor_reply(struct actor *x, struct reply *reply);
 int actor_wait(struct actor *x, struct notification *n, i64 deadline);
+/* Requests come to x->memory. */
+int actor_pager_recv(struct actor *x, struct pager *p, u64 count, i64 deadline);
 int actor_futex(struct actor *x, vaddr_t word, u32 expected, i64 deadline);
 /* A page fault that the memory system gave up on; SYS_OK: resumed. */
 int actor_fault(struct actor *x, u64 address, i64 code);

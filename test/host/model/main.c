@@ -48,7 +48,7 @@ static void work(void)
 		progress->done += progress->steps;
 		progress->seed++;
 	}
-	_exit(0);
+	exit(0);
 }
 
 /* The worker's status; one that does not get on is ended. */
