@@ -147,6 +147,17 @@ static void poison_check(const struct frame *f)
 
 static void poison(const struct frame *f) { memset(phys_to_virt(frame_addr(f)), MEM_POISON, PAGE_SIZE_); }
 
+/* The head's own `prev` says nothing. */
+static void list_free(struct frame *f)
+{
+	if (MEM_POISONING)
+		poison(f);
+	*f = (struct frame){ .kind = FRAME_FREE, .list.next = free_head };
+	frame_table[free_head].list.prev = (u32)(f - frame_table);
+	free_head = (u32)(f - frame_table);
+	free_frames++;
+}
+
 static struct frame *take_listed(void)
 {
 	struct frame *f = &frame_table[free_head];
@@ -191,11 +202,7 @@ void frame_free(paddr_t pa)
 	ASSERT(page_aligned(pa) && pa >> PAGE_SHIFT < frame_table_len);
 	ASSERT(f->kind != FRAME_NONE && f->kind != FRAME_FREE && f->kind != FRAME_MODULE);
 	ASSERT(f->refs <= 1 && (f->kind != FRAME_PAGE || (f->page.mapped == 0 && f->page.kept == 0)));
-	if (MEM_POISONING)
-		poison(f);
-	*f = (struct frame){ .kind = FRAME_FREE, .list.next = free_head };
-	free_head = (u32)(pa >> PAGE_SHIFT);
-	free_frames++;
+	list_free(f);
 }
 
 void frame_take_module(paddr_t pa)
@@ -210,13 +217,92 @@ u64 frame_count_free(void) { return free_frames; }
 u64 frame_count_modules(void) { return module_frames; }
 u64 frame_table_bytes(void) { return frame_table_len * sizeof(struct frame); }
 
+/* ---- frames in a row --------------------------------------------------------------------------------------------- */
+#define LOOK_STEP 256u
+
+/* The fresh span that holds a frame that was never used, or NULL. */
+static struct span *fresh_span_of(u64 n)
+{
+	for (u32 i = fresh_at; i < fresh_spans; i++)
+		if (n >= fresh[i].first && n < fresh[i].end)
+			return &fresh[i];
+	return NULL;
+}
+
+static bool is_free(u64 n)
+{
+	u8 kind = frame_table[n].kind;
+	return kind == FRAME_FREE || (kind == FRAME_NONE && fresh_span_of(n));
+}
+
+sys_status_t frame_find_row(u64 *next, u64 *start, u64 count, u64 align)
+{
+	*start = (*start + align - 1) & ~(align - 1);
+	if (*next < *start || *next > frame_table_len)
+		*next = *start;
+	for (unsigned i = 0; i < LOOK_STEP; i++) {
+		if (*next >= *start && *next - *start >= count)
+			return SYS_OK;
+		if (*start > frame_table_len || count > frame_table_len - *start)
+			return SYS_ERR_NO_RESOURCES;
+		if (is_free((*next)++))
+			continue;
+		*next = *start = (*next + align - 1) & ~(align - 1);
+	}
+	return VM_AGAIN;
+}
+
+/* Frames of a span are used from its front: those before the wanted one become listed, some at a time. */
+static bool take_from_span(struct span *s, u64 n)
+{
+	for (unsigned i = 0; s->first < n && i < LOOK_STEP; i++) {
+		free_frames--;
+		list_free(&frame_table[s->first++]);
+	}
+	if (s->first < n)
+		return false;
+	if (MEM_POISONING)
+		poison(&frame_table[n]);
+	s->first++;
+	return true;
+}
+
+static void take_from_list(struct frame *f)
+{
+	u32 n = (u32)(f - frame_table);
+
+	if (free_head == n)
+		free_head = f->list.next;
+	else
+		frame_table[f->list.prev].list.next = f->list.next;
+	frame_table[f->list.next].list.prev = f->list.prev;
+	if (MEM_POISONING)
+		poison_check(f);
+}
+
+sys_status_t frame_take(u64 n, enum frame_kind kind)
+{
+	struct frame *f = &frame_table[n];
+
+	if (n >= frame_table_len || !is_free(n))
+		return SYS_ERR_NO_RESOURCES;
+	if (f->kind == FRAME_FREE)
+		take_from_list(f);
+	else if (!take_from_span(fresh_span_of(n), n))
+		return VM_AGAIN;
+	free_frames--;
+	*f = (struct frame){ .kind = (u8)kind, .refs = 1 };
+	return SYS_OK;
+}
+
 /* ---- walker ------------------------------------------------------------------------------------------------------ */
 static u64 check_list(void)
 {
 	u64 listed = 0;
 
-	for (u32 n = free_head; n != FRAME_NIL; n = frame_table[n].list.next, listed++) {
+	for (u32 n = free_head, prev = FRAME_NIL; n != FRAME_NIL; prev = n, n = frame_table[n].list.next, listed++) {
 		ASSERT(n < frame_table_len && frame_table[n].kind == FRAME_FREE);
+		ASSERT(n == free_head || frame_table[n].list.prev == prev);
 		ASSERT(listed < free_frames);           /* no circle */
 	}
 	return listed;

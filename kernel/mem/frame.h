@@ -6,7 +6,7 @@
  */
 #pragma once
 #include "arch/arch.h"
-#include "lib/types.h"
+#include "mem/object.h"
 
 enum frame_kind {
 	FRAME_NONE,             /* not RAM, the kernel's own for ever, or free and never used yet */
@@ -52,6 +52,11 @@ paddr_t frame_alloc(enum frame_kind kind);
 paddr_t frame_alloc_zeroed(enum frame_kind kind);
 /* Gives it back. refs must be 0 or 1, no hardware entry may name it. */
 void frame_free(paddr_t frame);
+/* Frames in a row, by frame number. Looks for `count` free ones that begin at a multiple of `align` (a power of two), from *start on: SYS_OK: they begin at
+ * *start; VM_AGAIN: a step was done, *next and *start (both 0 at first; any value does no harm) say where to go on; NO_RESOURCES: there are none. */
+sys_status_t frame_find_row(u64 *next, u64 *start, u64 count, u64 align);
+/* frame_alloc of this very frame: SYS_OK; VM_AGAIN: a step was done; NO_RESOURCES: it is not free. */
+sys_status_t frame_take(u64 number, enum frame_kind kind);
 /* A module's frame becomes a FRAME_PAGE, refs 1, its content kept. Modules count in the root account's total, so the caller has charged for it
  * as for any page, and it is freed as any page is. */
 void frame_take_module(paddr_t frame);

@@ -20,6 +20,38 @@ int call_vmo_create(struct call *c)
 	return status == SYS_OK ? call_install_first(c, &v->object, vmo_rights(options)) : status;
 }
 
+/* The search goes first: how far it is stands in r10 and r8. Then the VMO stands in the caller's slot, unfinished; who takes frames or memory away from
+ * between the steps can still make it fail, and the slot has had a name then. */
+int call_vmo_create_contiguous(struct call *c)
+{
+	struct regs *r = c->r;
+	struct thread *t = c->t;
+	struct slot *s = t->progress > 1 ? cnode_lookup(t->cspace, t->progress) : NULL;
+	u64 align = r->rdx;
+	sys_status_t status;
+
+	if (!t->progress)
+		r->r10 = r->r8 = 0;
+	t->progress = MAX(t->progress, 1);
+	if (!s || s->object->type != SYS_TYPE_VMO) {
+		struct vmo *v;
+		status = vmo_create_contiguous(call_account(c, 0), r->rsi, align, &r->r10, &r->r8, &v);
+		if (status == SYS_OK)
+			status = call_install_first(c, &v->object, RIGHTS_VMO);
+		if (status != SYS_OK)
+			return status;
+		t->progress = r->rdx;
+		r->rdx = align;
+		s = cnode_lookup(t->cspace, t->progress);
+	}
+	status = vmo_contiguous_build((struct vmo *)s->object, align, &r->r10, &r->r8);
+	if (status == SYS_OK)
+		r->rdx = t->progress;
+	else if (status != VM_AGAIN)
+		slot_clear(s);
+	return status;
+}
+
 /* CHILD-08 to -11: what a child's capability may, from its parent's. */
 static sys_rights_t child_rights(sys_rights_t parent, u32 options)
 {

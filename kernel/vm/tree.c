@@ -47,17 +47,39 @@
 /* ---- charges ------------------------------------------------------------------------------------ */
 sys_status_t tree_charge(struct tree *t, u64 frames)
 {
+	if (unlikely(t->reserve >= frames)) {
+		t->reserve -= frames;
+		t->charged += frames;
+		return SYS_OK;
+	}
 	sys_status_t status = account_charge(t->account, frames);
 	if (status == SYS_OK)
 		t->charged += frames;
 	return status;
 }
 
+sys_status_t tree_reserve(struct tree *t, u64 frames)
+{
+	sys_status_t status = account_charge(t->account, frames);
+	if (status == SYS_OK)
+		t->reserve += frames;
+	return status;
+}
+
+void tree_release(struct tree *t)
+{
+	account_uncharge(t->account, t->reserve);
+	t->reserve = 0;
+}
+
 void tree_uncharge(struct tree *t, u64 frames)
 {
 	DEBUG_ASSERT(t->charged >= frames);
 	t->charged -= frames;
-	account_uncharge(t->account, frames);
+	if (unlikely(t->reserve))
+		t->reserve += frames;
+	else
+		account_uncharge(t->account, frames);
 }
 
 /* ---- nodes and paths ---------------------------------------------------------------------------- */

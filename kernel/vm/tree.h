@@ -33,6 +33,8 @@ struct tree {
 	tree_slot_t slot[TREE_INLINE];  /* inline: slot i is index bias + i; else slot[0] names the root node */
 	bool inlined;
 	u64 bias;                       /* index of the owner's page 0 */
+	u64 reserve;                    /* frames charged in advance: tree_charge() takes them first, and tree_uncharge()
+	                                 * gives back to them while there are any */
 	u64 charged;                    /* frames it can reach, charged to: */
 	struct account *account;
 };
@@ -92,6 +94,9 @@ void tree_prune(struct tree *t, u64 page);
 
 sys_status_t tree_charge(struct tree *t, u64 frames);
 void tree_uncharge(struct tree *t, u64 frames);
+/* Charges frames in advance, so that what is made next cannot fail (as account_charge); gives back what is left. */
+sys_status_t tree_reserve(struct tree *t, u64 frames);
+void tree_release(struct tree *t);
 /* Moves the charge of `frames` frames that change trees. As account_move_charge. */
 static inline sys_status_t tree_move_charge(struct tree *from, struct tree *to, u64 frames)
 {

@@ -113,5 +113,6 @@ bool tree_remove_step(struct tree *t, u64 page, u64 end)
 
 bool tree_drop_step(struct tree *t)
 {
+	tree_release(t);
 	return tree_remove_step(t, 0, TREE_ALL);
 }

@@ -72,6 +72,12 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 void vmo_discard(struct vmo *v);
 /* A read-only boot module: its frames (FRAME_MODULE) become pages of the VMO, charged to the account. Only at boot. */
 sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out);
+/* A contiguous VMO of at least one page, aligned to 2^align_log2 bytes (0: to a page). *next and *start, both 0 at first,
+ * are kept over VM_AGAIN and for the next function. It shows nothing until it is built. INVALID_ARGS, OUT_OF_RANGE,
+ * NO_MEMORY, BAD_STATE (account), NO_RESOURCES (no free frames in a row). Cost: a look at all frames. */
+sys_status_t vmo_create_contiguous(struct account *a, u64 size, u32 align_log2, u64 *next, u64 *start, struct vmo **out);
+/* VM_AGAIN: goes on. An error (as above; BAD_STATE: it is dying): the caller ends it. Cost: the clearing of its pages. */
+sys_status_t vmo_contiguous_build(struct vmo *v, u32 align_log2, u64 *next, u64 *start);
 /* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is
  * being taken from mappings. */
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);

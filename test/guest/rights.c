@@ -227,7 +227,7 @@ static const struct row rows[] = {
 	NOW(futex_wake, REGISTER, {NONE, SYS_TYPE_NONE, 0})
 	NOW_AS(futex_wake_at, futex_wake, SOURCE, {NONE, SYS_TYPE_NONE, 0})
 	NOW(vmo_create, REGISTER, UT)
-	LATER(vmo_create_contiguous, UT)
+	NOW(vmo_create_contiguous, REGISTER, UT)
 	LATER(vmo_create_physical, A(RESOURCE, R(MANAGE)), UT)
 	NOW(vmo_create_child, REGISTER, A(VMO, R(COPY) | R(READ)), UT)
 	NOW(vmo_read, MEMORY, A(VMO, R(READ)))

@@ -200,6 +200,7 @@ MAKER(reply_create, from, out)
 MAKER(vspace_create, from, SYS_CAP_NULL, 0, out)
 MAKER(thread_create, from, SYS_CAP_CNODE, SYS_CAP_VMAR, SYS_CAP_NULL, out)
 MAKER(vmo_create, from, PAGE, 0, out)
+MAKER(vmo_create_contiguous, from, PAGE, 0, out)
 MAKER(vmo_create_child, some_vmo, from, SYS_VMO_CHILD_SNAPSHOT, 0, PAGE, out)
 MAKER(pager_create, from, some_endpoint, 0, out)
 MAKER(pager_create_vmo, some_pager, from, 0, 0, PAGE, out)
@@ -216,8 +217,8 @@ static const struct maker makers[] = {
 	{"endpoint_create", make_endpoint_create, false}, {"notification_create", make_notification_create, false},
 	{"reply_create", make_reply_create, false}, {"vspace_create", make_vspace_create, false},
 	{"thread_create", make_thread_create, false}, {"vmo_create", make_vmo_create, false},
-	{"vmo_create_child", make_vmo_create_child, false}, {"pager_create", make_pager_create, false},
-	{"pager_create_vmo", make_pager_create_vmo, false}, {"vmar_allocate", make_vmar_allocate, true},
+	{"vmo_create_contiguous", make_vmo_create_contiguous, false}, {"vmo_create_child", make_vmo_create_child, false},
+	{"pager_create", make_pager_create, false}, {"pager_create_vmo", make_pager_create_vmo, false}, {"vmar_allocate", make_vmar_allocate, true},
 };
 enum { MAKERS = sizeof(makers) / sizeof(makers[0]) };
 

@@ -116,6 +116,7 @@ static void thread(void)
 	try(NR_thread_create, payer_cap, cs_cap, own_cap, ep);
 }
 
+static void vmo_contiguous(void) { try(NR_vmo_create_contiguous, payer_cap, 20 * PAGE_SIZE_, 0); }
 static void vmo_small(void) { try(NR_vmo_create, payer_cap, PAGE_SIZE_, 0); }
 static void vmo_snapshot(void)
 {
@@ -250,6 +251,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_vspace_create, 2, vspace, 0 },
 	{ NR_thread_create, 1, thread, 0 },
 	{ NR_vmo_create, 1, vmo_small, 0 },
+	{ NR_vmo_create_contiguous, 2, vmo_contiguous, 0 },
 	{ NR_vmo_create_child, 2, vmo_snapshot, 0 },
 	{ NR_vmo_write, 1, vmo_write_inline, 0 },
 	{ NR_vmo_write, 1, vmo_write_deep, 0 },
