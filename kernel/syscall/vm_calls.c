@@ -117,6 +117,8 @@ int call_vmo_set_size(struct call *c)
 int call_vmo_op_range(struct call *c)
 {
 	u64 done = 0;
+
+	c->t->page.space = NULL;                /* it is the object's page that it may wait for, not a buffer's */
 	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, &c->t->page);
 
 	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
