@@ -2,7 +2,8 @@
 # Reads C in the style of this tree, for sites.awk and ../coverage/report.awk, which come after it on awk's command line. Of each line:
 #   clean    the line, as long as it was, with comments, strings and characters blanked
 #   inside   it is part of a function's body. A body begins with `{` in the first column, or stands in the line of its name
-#   walker   the function is a walker: `check` is in its name, and it returns no status
+#   walker   the function is a walker, or of one: `check` is in its name, and it returns no status; or it is below a heading
+#            `/* ---- walkers ---- */`
 #   facts    it holds an assertion or a panic
 
 function blank(n,   s) { s = sprintf("%" n "s", ""); return s }
@@ -37,7 +38,8 @@ function head_name(line) {
 	return line
 }
 
-FNR == 1 { in_comment = directive = body = 0; name = head = "" }
+FNR == 1 { in_comment = directive = body = walkers = 0; name = head = "" }
+/^\/\* ----/ { walkers = /walker/ }
 {
 	clean = clean_line($0)
 	if (directive || clean ~ /^[ \t]*#/) {
@@ -48,6 +50,6 @@ FNR == 1 { in_comment = directive = body = 0; name = head = "" }
 	if (clean ~ /^\{/) body = 1
 	inside = body || clean ~ /^[a-z].*\).*\{.*\}[ \t]*$/
 	if (clean ~ /^\}/ || clean ~ /^\{.*\}[ \t]*$/) body = 0
-	walker = name ~ /check/ && head !~ /sys_status_t/
+	walker = walkers || name ~ /check/ && head !~ /sys_status_t/
 	facts = clean ~ /(^|[^A-Za-z_])((DEBUG_)?ASSERT|static_assert|panic) ?\(/
 }
