@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* arch.h: all that the kernel asks of a machine, and all that a machine asks of the kernel.
  *
- * Two implementations: arch/x86_64 (the machine) and arch/host (a fake one, below host tests). arch/ARCH/machine.h holds the inline
+ * Two implementations: arch/x86_64 (the machine) and test/host/machine (a fake one, below host tests). arch/ARCH/machine.h holds the inline
  * part: phys_to_virt, virt_to_phys, struct arch_context's registers. Page tables have a header of their own, arch/pagetable.h.
  *
  * Rules: everything here is called with interrupts off and the kernel lock held. There is one lock, and it is the machine's to take
@@ -13,7 +13,7 @@
 #pragma once
 #include "lib/types.h"
 #ifdef VELLUM_HOST
-#include "arch/host/machine.h"
+#include "machine/machine.h"
 #else
 #include "arch/x86_64/machine.h"
 #endif

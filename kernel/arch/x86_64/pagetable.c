@@ -10,7 +10,7 @@
  * is empty. Flushing: an entry that was not present is in no TLB, so only changes and removals flush, after the
  * change; other CPUs once at the end (mmu_shootdown), and not where an entry only allows more than before, which they
  * find out by a fault at worst. Their hardware marks entries accessed and dirty meanwhile, so an entry that is present
- * is changed by one atomic operation, and what it was is what that found. Also compiled for the host (arch/host/pagetable.c). Lock: the kernel lock.
+ * is changed by one atomic operation, and what it was is what that found. Also compiled for the host (test/host/machine). Lock: the kernel lock.
  */
 #include "arch/arch.h"
 #include "arch/pagetable.h"

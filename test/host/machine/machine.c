@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* machine.c: the fake machine of arch/host/machine.h: arch.h for host tests. Contexts are registers and nothing
+/* machine.c: the fake machine of machine.h: arch.h for host tests. Contexts are registers and nothing
  * more. */
 #include <stdio.h>
 #include <stdlib.h>
