@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.c: persistent page trees: finding, editing, filling. Snapshots are cut in tree_snapshot.c, content is given up
- * in tree_remove.c, and tree_check.c tells what must hold.
+/* tree.c: persistent page trees: what they are, finding and filling slots. How they grow is in tree_edit.c, known
+ * zeros, dirty state and what else concerns whole ranges is in tree_range.c, snapshots in tree_snapshot.c, giving up in
+ * tree_remove.c, who pays what in tree_survey.c, and what must hold in tree_check.c.
  *
  * Two VMOs after `b` was made as a snapshot of `a`, and then `a` wrote its page 700:
  *
@@ -28,7 +29,11 @@
  * What persistence costs: the first write into a region after a snapshot copies its path, one node per level that is
  * still shared: at most six nodes of 512 slots, each slot a reference counted up. The next write beside it finds an
  * unshared path and copies only its page. To know that a page may be written in place takes a reference count of one at
- * every node of its path, not only at the page.
+ * every node of its path, not only at the page. And content that is far from all other content has nodes of its own:
+ *
+ *      pages at             nodes                   pages at                   nodes
+ *      0 .. 7               none: inline            0 and 511                  1
+ *      0 and 512            3: a root, two leaves   0, 2^51 and 2^52           16: a root, three paths of five below
  *
  * Indices. Snapshots share nodes, so all that share must agree on where in a node a page stands: a page keeps its index
  * for life. A window at page 100 of a VMO is a tree with a bias of 100: its page 0 is index 100. Indices are modulo
@@ -41,7 +46,6 @@
  * Lock: the kernel lock.
  */
 #include "lib/string.h"
-#include "lib/words.h"
 #include "vm/tree_node.h"
 
 /* ---- charges ------------------------------------------------------------------------------------ */
@@ -135,47 +139,6 @@ void path_find(const struct tree *t, u64 index, struct tree_path *p)
 	}
 }
 
-void path_count(const struct tree_path *p, unsigned above, i64 pages, i64 nodes)
-{
-	for (unsigned level = above; level <= p->top; level++) {
-		struct frame *f = frame_of(p->node[level]);
-		DEBUG_ASSERT(f->refs == 1);
-		f->tree.pages += (u32)pages;
-		f->tree.nodes += (u32)nodes;
-	}
-}
-
-/* A tree without nodes is an inline one. */
-static void forget_root(struct tree *t)
-{
-	memset(t->slot, 0, sizeof t->slot);
-	t->inlined = true;
-}
-
-void path_prune(struct tree *t, struct tree_path *p, u64 index)
-{
-	while (frame_of(p->node[p->low])->state == 0) {
-		frame_free(p->node[p->low]);
-		tree_uncharge(t, 1);
-		if (p->low == p->top)
-			return forget_root(t);
-		p->low++;
-		node_slots(p->node[p->low])[slot_number(index, p->low)] = TREE_EMPTY;
-		frame_of(p->node[p->low])->state--;
-		path_count(p, p->low, 0, -1);
-	}
-}
-
-void tree_prune(struct tree *t, u64 page)
-{
-	struct tree_path p;
-	u64 index = tree_index(t, page);
-	if (t->inlined || !node_covers(frame_of(tree_root(t)), index))
-		return;
-	path_find(t, index, &p);
-	path_prune(t, &p, index);
-}
-
 /* ---- finding ------------------------------------------------------------------------------------ */
 void tree_init(struct tree *t, struct account *account)
 {
@@ -237,183 +200,7 @@ tree_slot_t tree_lookup(const struct tree *t, u64 page)
 	return tree_find(t, page, &own);
 }
 
-/* How many pages from `index` on are certainly empty, for a tree of nodes; 0: something is there. Looks no further than
- * one node, nor for more than `enough`. */
-static u64 empty_run(const struct tree *t, u64 index, u64 enough)
-{
-	paddr_t node = tree_root(t);
-	struct frame *f = frame_of(node);
-	if (!node_covers(f, index))
-		return (f->tree.base - index) & TREE_INDEX_MASK;
-	for (unsigned level = f->level;; level--) {
-		tree_slot_t *slots = node_slots(node);
-		unsigned first = slot_number(index, level), i = first;
-		if (tree_tag(slots[i]) == TREE_NODE) {
-			node = tree_frame(slots[i]);
-			continue;
-		}
-		i = words_zero(slots, first, (unsigned)MIN((u64)TREE_FANOUT, first + (enough >> TREE_BITS * level) + 1));
-		return i == first ? 0 : (u64)(i - first) * slot_span(level) - (index & (slot_span(level) - 1));
-	}
-}
-
-u64 tree_next(const struct tree *t, u64 page, u64 end)
-{
-	if (t->inlined) {
-		for (; page < end && page < TREE_INLINE; page++)
-			if (t->slot[page] != TREE_EMPTY)
-				return page;
-		return end;
-	}
-	while (page < end) {
-		u64 skip = empty_run(t, tree_index(t, page), end - page);
-		if (skip == 0)
-			return page;
-		page += skip;
-	}
-	return end;
-}
-
-/* ---- editing ------------------------------------------------------------------------------------ */
-/* Walks to `index`, whose root covers it, copying at most `copies` shared nodes. SYS_OK: *out is the slot where the
- * walk ended, in a node of *level. */
-static sys_status_t own_path(struct tree *t, u64 index, unsigned copies, tree_slot_t **out, unsigned *level)
-{
-	tree_slot_t *link = &t->slot[0];
-	for (*level = frame_of(tree_root(t))->level;; --*level) {
-		if (frame_of(tree_frame(*link))->refs > 1) {
-			if (copies-- == 0)
-				return VM_AGAIN;
-			*link = node_copy(tree_frame(*link)) | TREE_NODE;
-		}
-		link = &node_slots(tree_frame(*link))[slot_number(index, *level)];
-		if (tree_tag(*link) != TREE_NODE)
-			break;
-	}
-	*out = link;
-	return SYS_OK;
-}
-
-/* One more level at the top. The old root may be shared: it is only named. */
-static void grow_up(struct tree *t)
-{
-	struct frame *old = frame_of(tree_root(t));
-	paddr_t root = node_make(old->level + 1, old->tree.base);
-	struct frame *f = frame_of(root);
-	node_slots(root)[slot_number(old->tree.base, f->level)] = t->slot[0];
-	f->state = 1;
-	f->tree.pages = old->tree.pages;
-	f->tree.nodes = old->tree.nodes + 1;
-	t->slot[0] = root | TREE_NODE;
-}
-
-/* Makes the nodes that are missing on the way to `index`; they are charged already, and nodes on the way are the tree's
- * own. */
-static tree_slot_t *grow_path(struct tree *t, u64 index)
-{
-	struct tree_path p;
-	if (t->slot[0] == TREE_EMPTY)
-		t->slot[0] = node_make(0, index) | TREE_NODE;
-	while (!node_covers(frame_of(tree_root(t)), index))
-		grow_up(t);
-	for (path_find(t, index, &p); p.low > 0;) {
-		tree_slot_t *slot = &node_slots(p.node[p.low])[slot_number(index, p.low)];
-		paddr_t child = node_make(p.low - 1, index);
-		if (*slot == TREE_EMPTY) {
-			frame_of(p.node[p.low])->state++;
-		} else {                        /* a large zero marker becomes 512 smaller ones */
-			for (unsigned i = 0; i < TREE_FANOUT; i++)
-				node_slots(child)[i] = *slot;
-			frame_of(child)->state = TREE_FANOUT;
-		}
-		*slot = child | TREE_NODE;
-		path_count(&p, p.low, 0, 1);
-		p.node[--p.low] = child;
-	}
-	return &node_slots(p.node[0])[slot_number(index, 0)];
-}
-
-/* The nodes that inline content and `index` need together: on each level, as many as there are different places, up to
- * where there is one. */
-static unsigned nodes_to_spill(const struct tree *t, u64 index)
-{
-	u64 place[TREE_INLINE + 1] = { index };
-	unsigned places = 1, nodes = 0;
-	for (unsigned i = 0; i < TREE_INLINE; i++)
-		if (t->slot[i] != TREE_EMPTY)
-			place[places++] = tree_index(t, i);
-	for (;;) {
-		unsigned kept = 0;
-		for (unsigned i = 0, j; i < places; i++) {
-			u64 up = place[i] >> TREE_BITS;
-			for (j = 0; j < kept && place[j] != up; j++)
-				;
-			if (j == kept)
-				place[kept++] = up;
-		}
-		places = kept;
-		nodes += places;
-		if (places == 1)
-			return nodes;
-	}
-}
-
-/* Moves inline content out into leaf nodes. Charged already. */
-static void spill(struct tree *t)
-{
-	tree_slot_t saved[TREE_INLINE];
-	memcpy(saved, t->slot, sizeof saved);
-	memset(t->slot, 0, sizeof t->slot);
-	t->inlined = false;
-	for (unsigned i = 0; i < TREE_INLINE; i++)
-		if (saved[i] != TREE_EMPTY)
-			tree_fill(t, i, grow_path(t, tree_index(t, i)), saved[i]);
-}
-
-/* Nodes to be made at the top until the root covers `index`, and down from there. */
-static unsigned nodes_to_cover(const struct frame *root, u64 index)
-{
-	unsigned top = root->level + 1;
-	while (node_base(index, top) != node_base(root->tree.base, top))
-		top++;
-	return top - root->level + top;
-}
-
-sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **out)
-{
-	u64 index = tree_index(t, page);
-	unsigned missing;
-	if (t->inlined && page < TREE_INLINE) {
-		*out = &t->slot[page];
-		return SYS_OK;
-	}
-	if (t->inlined) {
-		missing = nodes_to_spill(t, index);
-	} else if (!node_covers(frame_of(tree_root(t)), index)) {
-		missing = nodes_to_cover(frame_of(tree_root(t)), index);
-	} else {
-		sys_status_t status = own_path(t, index, whole_path ? TREE_LEVELS : 1, out, &missing);
-		if (status != SYS_OK || missing == 0)
-			return status;
-	}
-	sys_status_t status = tree_charge(t, missing);
-	if (status != SYS_OK)
-		return status;
-	if (t->inlined)
-		spill(t);
-	*out = grow_path(t, index);
-	return SYS_OK;
-}
-
-sys_status_t tree_edit_at_slow(struct tree *t, u64 page, bool whole_path, struct tree_place *at)
-{
-	tree_slot_t *slot;
-	sys_status_t status = tree_edit(t, page, whole_path, &slot);
-	if (status == SYS_OK)
-		tree_locate(t, page, at);
-	return status;
-}
-
+/* ---- filling ------------------------------------------------------------------------------------ */
 void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content)
 {
 	bool is_page = tree_tag(content) == TREE_PAGE, was_empty = *at->slot == TREE_EMPTY;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree.h: persistent page trees, the content of VMOs (docs/architecture.md). A pure data structure: no locks of its own, no
+/* tree.h: persistent page trees, the content of VMOs (docs/architecture.md). A pure data structure: no locks, no
  * machine but frames. How it works, with a picture: tree.c.
  *
  * A content is a map from page index (54 bits, six levels of nine) to a slot. While it touches only its owner's first
@@ -23,11 +23,20 @@
 #define TREE_ALL        (1ull << TREE_INDEX_BITS)       /* as an end or a number of pages: as far as content goes */
 #define TREE_INDEX_MASK (TREE_ALL - 1)
 
-/* A slot: the low bits say what it is, the rest is the frame's physical address. */
+/* A slot: bits 0 .. 2 say what it is, the bits above 11 are the frame's physical address. Pages and markers have a
+ * dirty state in bits 3 and 4: content behind which a source stands uses it, and no other tree ever reaches such
+ * content. An EMPTY slot is 0 as a whole; a marker may have a state, so look at its tag. */
 typedef u64 tree_slot_t;
 enum tree_tag { TREE_EMPTY = 0, TREE_PAGE = 1, TREE_ZERO = 2, TREE_NODE = 3 };   /* ZERO: known zero, at any level */
+enum tree_state { TREE_CLEAN = 0, TREE_DIRTY = 1, TREE_AWAITING = 2 };           /* AWAITING: being written back */
+#define TREE_KIND 0x1full                                                        /* tag and state */
 static inline enum tree_tag tree_tag(tree_slot_t s) { return (enum tree_tag)(s & 7); }
 static inline paddr_t tree_frame(tree_slot_t s) { return s & ~PAGE_MASK; }
+static inline enum tree_state tree_state(tree_slot_t s) { return (enum tree_state)(s >> 3 & 3); }
+static inline tree_slot_t tree_with_state(tree_slot_t s, enum tree_state state)
+{
+	return (s & ~0x18ull) | (u64)state << 3;
+}
 
 struct tree {
 	tree_slot_t slot[TREE_INLINE];  /* inline: slot i is index bias + i; else slot[0] names the root node */
@@ -61,6 +70,10 @@ tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at);
 /* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped
  * siblings. */
 u64 tree_next(const struct tree *t, u64 page, u64 end);
+/* How far all from `page` (which is below `end`) on is of one kind: where that run ends, at most `end`. *kind: tag and
+ * state, no frame. Cost: the nodes that it meets, and a look at each page and marker in them; who walks what users made
+ * bounds that by `end`. A run of EMPTY meets no nodes but those at its two ends. */
+u64 tree_run(const struct tree *t, u64 page, u64 end, tree_slot_t *kind);
 
 /* Makes the slot of `page` writable in place and says where it is: shared nodes on the path are copied, missing nodes
  * made. SYS_OK: *out is this tree's own slot (its page, if any, may still be shared: refs > 1). VM_AGAIN: one shared
@@ -81,8 +94,8 @@ static inline sys_status_t tree_edit_at(struct tree *t, u64 page, bool whole_pat
 void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_slot_t content);
 /* How many slots stand in one row from the page's own on: up to its node's end, or the header's. */
 u64 tree_row(const struct tree *t, u64 page);
-/* tree_fill_at for pages of neighbouring frames, from `first` on: into at->slot and those behind it, at most tree_row(),
- * all EMPTY. */
+/* tree_fill_at for pages of neighbouring frames, from `first` on: into at->slot and those behind it, at most
+ * tree_row(), all EMPTY. */
 void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);
@@ -110,13 +123,29 @@ static inline sys_status_t tree_move_charge(struct tree *from, struct tree *to, 
 
 /* Empties [page, end) in bounded steps (a step: up to TREE_STEP pages or one shared subtree dropped, or one node
  * copied). True: done. Emptied slots become EMPTY; nodes without content go. NO_MEMORY cannot happen: removal never
- * needs a charge. Hardware entries of removed pages are the caller's matter (frame.page.mapped must be 0 for pages that
- * are freed). Nothing behind the owner's last page? Then pass TREE_ALL as end: shared subtrees that reach beyond it go
- * whole. */
+ * needs a charge. But a large marker that sticks out of the range stays, and its part in the range goes on reading
+ * as zero. That is right beyond an owner's end, and in content where nothing reads as zero anyway; who wants it exact
+ * calls tree_split() for both ends first, in the same entry. Hardware entries of removed pages are the caller's matter
+ * (frame.page.mapped must be 0 for pages that are freed). Nothing behind the owner's last page? Then pass TREE_ALL as
+ * end: shared subtrees that reach beyond it go whole. */
 #define TREE_STEP 16u
 bool tree_remove_step(struct tree *t, u64 page, u64 end);
 /* Drops everything, in bounded steps. True: done. */
 bool tree_drop_step(struct tree *t);
+
+/* One bounded step (as tree_remove_step's) of making [*page, end) known zero: ZERO markers in this dirty state, as
+ * large as fit, take the place of whatever is there. *page moves on to where it got: all before it is done, from it on
+ * nothing has changed. SYS_OK: done. VM_AGAIN: there is more. NO_MEMORY, BAD_STATE: a node at an edge was missing (at
+ * most a path at each edge is charged, and a marker that sticks out of the range is broken). Hardware entries: as
+ * tree_remove_step. */
+sys_status_t tree_zero_step(struct tree *t, u64 *page, u64 end, enum tree_state state);
+/* One bounded step of giving all pages and markers of [*page, end) whose state is in `from` (1u << state | ...) the
+ * state `to`. Statuses and *page as tree_zero_step: only a marker at an edge, if it changes in part, needs nodes. For
+ * one page in a place of one's own (tree_edit_at): *at->slot = tree_with_state(*at->slot, to). */
+sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, enum tree_state to);
+/* Breaks a marker that reaches over the edge between page - 1 and page. SYS_OK: none does. VM_AGAIN: a shared node was
+ * copied, call again. NO_MEMORY, BAD_STATE: it takes up to five nodes; nothing has changed. */
+sys_status_t tree_split(struct tree *t, u64 page);
 
 /* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first,
  * charges dst's account, then cuts: NO_MEMORY or BAD_STATE change nothing. Cost: the two boundary paths. The caller has

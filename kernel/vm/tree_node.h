@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tree_node.h: nodes as the files of the tree see them (tree.c, tree_remove.c, tree_snapshot.c, tree_check.c); nobody
- * else includes it.
+/* tree_node.h: nodes as the files of the tree see them (kernel/vm/tree*.c); nobody else includes it.
  *
  * A node is a frame of 512 slots. Its frame-table entry says the rest: `level` (0: its slots hold pages), `state`
  * (slots in use, markers included), `refs` (slots and contents that name it), tree.base (its first index), tree.pages
@@ -21,6 +20,18 @@ static inline u64 node_base(u64 index, unsigned level) { return index & ~(node_s
 static inline bool node_covers(const struct frame *f, u64 index) { return node_base(index, f->level) == f->tree.base; }
 static inline u64 tree_index(const struct tree *t, u64 page) { return (t->bias + page) & TREE_INDEX_MASK; }
 static inline paddr_t tree_root(const struct tree *t) { return tree_frame(t->slot[0]); }
+static inline bool tree_covers(const struct tree *t, u64 index)
+{
+	return !t->inlined && node_covers(frame_of(tree_root(t)), index);
+}
+/* The highest level of which one slot, from `index` on, stands for no more than so many pages. */
+static inline unsigned level_within(u64 index, u64 pages)
+{
+	unsigned level = 0;
+	while (level + 1 < TREE_LEVELS && slot_span(level + 1) <= pages && !(index & (slot_span(level + 1) - 1)))
+		level++;
+	return level;
+}
 
 /* A window: `pages` indices from `start` on, modulo 2^54. All comparisons are made relative to `start`, so a window
  * that wraps is no special case. */
@@ -33,10 +44,10 @@ static inline bool window_holds(struct window w, u64 base, u64 span)
 {
 	return w.pages > TREE_INDEX_MASK || ((base - w.start) & TREE_INDEX_MASK) + span <= w.pages;
 }
-static inline bool window_misses(struct window w, u64 base, u64 span)
-{
-	return ((base - w.start) & TREE_INDEX_MASK) >= w.pages && ((w.start - base) & TREE_INDEX_MASK) >= span;
-}
+/* The slots of a node that the window touches: `count` from `first` on, modulo 512, as a window that wraps may begin
+ * and end in one node. */
+struct row { unsigned first, count; };
+struct row window_row(struct window w, const struct frame *node);        /* tree_snapshot.c */
 
 /* tree.c */
 paddr_t node_make(unsigned level, u64 index);
@@ -44,10 +55,24 @@ paddr_t node_make(unsigned level, u64 index);
 paddr_t node_copy(paddr_t shared);
 /* The tree has a root and it covers `index`. */
 void path_find(const struct tree *t, u64 index, struct tree_path *p);
-/* Adds to the counts of all nodes on the path (those at level `above` and higher). */
-void path_count(const struct tree_path *p, unsigned above, i64 pages, i64 nodes);
 /* Empties the slot that names node[low], or any of its slots: `low`'s use count drops by `used`; nodes that hold
  * nothing go, and their charge. */
 void path_prune(struct tree *t, struct tree_path *p, u64 index);
 /* Drops one reference to a page: it is freed with the last. */
 void page_drop(paddr_t page);
+/* Adds to the counts of all nodes on the path (those at level `above` and higher). */
+static inline void path_count(const struct tree_path *p, unsigned above, i64 pages, i64 nodes)
+{
+	for (unsigned level = above; level <= p->top; level++) {
+		struct frame *f = frame_of(p->node[level]);
+		DEBUG_ASSERT(f->refs == 1);
+		f->tree.pages += (u32)pages;
+		f->tree.nodes += (u32)nodes;
+	}
+}
+
+/* tree_edit.c */
+/* Charges and makes the nodes that are missing on the way to `index`, down to `level`; the nodes on the way that are
+ * there and cover it are the tree's own. *out: the slot at that level; or above it, below the tree's old root, where
+ * nothing was missing. A large marker on the way becomes 512 smaller ones, on each level. */
+sys_status_t path_grow(struct tree *t, u64 index, unsigned level, tree_slot_t **out);

@@ -8,12 +8,31 @@
  *        v    v    v   v   v   v   v     same way further down
  *                 cut  share these  cut
  *
+ * A marker is never cut: where an edge runs through what it stands for, the snapshot has it whole. What reads as zero
+ * beyond the end of a snapshot is seen by nobody, until the snapshot grows: then it reads as what grew should.
  * A node from which nothing would be cut off is shared whole, so a snapshot of everything takes a reference to the
  * root. Counting comes first, charging second, cutting last: then nothing can fail. Recursion is as deep as the tree:
  * six.
  * Lock: the kernel lock.
  */
 #include "vm/tree_node.h"
+
+struct row window_row(struct window w, const struct frame *node)
+{
+	unsigned shift = TREE_BITS * node->level;
+	u64 into = (w.start - node->tree.base) & TREE_INDEX_MASK, all = TREE_ALL >> shift;
+	if (into >= node_span(node->level)) {           /* it begins before the node */
+		if (w.pages <= TREE_ALL - into)
+			return (struct row){ 0, 0 };
+		w.pages -= TREE_ALL - into;
+		into = 0;
+	}
+	u64 first = into >> shift, last = (into + w.pages - 1) >> shift;
+	u64 count = MIN(last, TREE_FANOUT - 1) - first + 1;
+	if (last >= all)                                /* it comes around to the node again */
+		count += MIN(first, last - all + 1);
+	return (struct row){ (unsigned)first, (unsigned)count };
+}
 
 struct cut {
 	u64 pages, nodes;       /* what the cut copy of a node reaches, itself included */
@@ -29,28 +48,28 @@ static struct cut cut_whole(paddr_t node)
 static struct cut cut_count(paddr_t node, struct window w)
 {
 	struct frame *f = frame_of(node);
+	struct row row = window_row(w, f);
 	struct cut sum = { 0, 0, true };
-	bool used = false;
+	unsigned used = 0;
+	bool kept = false;
 	if (window_holds(w, f->tree.base, node_span(f->level)))
 		return cut_whole(node);
-	for (unsigned i = 0; i < TREE_FANOUT; i++) {
-		tree_slot_t slot = node_slots(node)[i];
-		if (slot == TREE_EMPTY)
-			continue;
-		if (window_misses(w, f->tree.base + i * slot_span(f->level), slot_span(f->level))) {
-			sum.whole = false;
-		} else if (tree_tag(slot) == TREE_NODE) {
+	for (unsigned i = 0; i < row.count; i++) {
+		tree_slot_t slot = node_slots(node)[(row.first + i) % TREE_FANOUT];
+		used += slot != TREE_EMPTY;
+		if (tree_tag(slot) == TREE_NODE) {
 			struct cut c = cut_count(tree_frame(slot), w);
 			sum.pages += c.pages;
 			sum.nodes += c.nodes;
 			sum.whole &= c.whole;
-			used |= c.nodes > 0;
+			kept |= c.nodes > 0;
 		} else {
 			sum.pages += tree_tag(slot) == TREE_PAGE;
-			used = true;
+			kept |= slot != TREE_EMPTY;
 		}
 	}
-	sum.nodes += used;
+	sum.whole &= used == f->state;
+	sum.nodes += kept;
 	return sum;
 }
 
@@ -58,6 +77,7 @@ static struct cut cut_count(paddr_t node, struct window w)
 static tree_slot_t cut_make(paddr_t node, struct window w)
 {
 	struct frame *f = frame_of(node);
+	struct row row = window_row(w, f);
 	struct cut c = cut_count(node, w);
 	if (c.nodes == 0)
 		return TREE_EMPTY;
@@ -66,15 +86,14 @@ static tree_slot_t cut_make(paddr_t node, struct window w)
 		return node | TREE_NODE;
 	}
 	paddr_t copy = node_make(f->level, f->tree.base);
-	for (unsigned i = 0; i < TREE_FANOUT; i++) {
-		tree_slot_t slot = node_slots(node)[i];
-		if (slot == TREE_EMPTY || window_misses(w, f->tree.base + i * slot_span(f->level), slot_span(f->level)))
-			continue;
+	for (unsigned i = 0; i < row.count; i++) {
+		unsigned number = (row.first + i) % TREE_FANOUT;
+		tree_slot_t slot = node_slots(node)[number];
 		if (tree_tag(slot) == TREE_NODE)
 			slot = cut_make(tree_frame(slot), w);
 		else if (tree_tag(slot) == TREE_PAGE)
 			frame_of(tree_frame(slot))->refs++;
-		node_slots(copy)[i] = slot;
+		node_slots(copy)[number] = slot;
 		frame_of(copy)->state += slot != TREE_EMPTY;
 	}
 	frame_of(copy)->tree.pages = (u32)c.pages;
@@ -88,14 +107,15 @@ static tree_slot_t lowest_holder(const struct tree *t, struct window w)
 	tree_slot_t slot = t->slot[0];
 	for (;;) {
 		struct frame *f = frame_of(tree_frame(slot));
-		if (window_misses(w, f->tree.base, node_span(f->level)))
+		if (window_row(w, f).count == 0)
 			return TREE_EMPTY;
 		u64 into = w.start & (slot_span(f->level) - 1);
 		if (f->level == 0 || !node_covers(f, w.start) || into + w.pages > slot_span(f->level))
 			return slot;
-		slot = node_slots(tree_frame(slot))[slot_number(w.start, f->level)];
-		if (tree_tag(slot) != TREE_NODE)
-			return TREE_EMPTY;      /* a marker reads as zero in the snapshot, as nothing does */
+		tree_slot_t below = node_slots(tree_frame(slot))[slot_number(w.start, f->level)];
+		if (tree_tag(below) != TREE_NODE)
+			return below == TREE_EMPTY ? TREE_EMPTY : slot;
+		slot = below;
 	}
 }
 
@@ -146,35 +166,24 @@ sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pag
 }
 
 /* ---- counting ----------------------------------------------------------------------------------- */
-/* The first slot of the node f that is in the window, which is smaller than the node and does not miss it. */
-static unsigned row_begin(const struct frame *f, struct window w)
-{
-	return ((w.start - f->tree.base) & TREE_INDEX_MASK) < node_span(f->level) ? slot_number(w.start, f->level) : 0;
-}
-
 /* Adds what the window holds of a node. own: no node above it is shared; then it is walked for private pages as
  * well. */
 static void count_node(paddr_t node, struct window w, bool own, struct tree_counts *sum)
 {
 	struct frame *f = frame_of(node);
+	struct row row = window_row(w, f);
 	own &= f->refs == 1;
-	sum->nodes++;
+	sum->nodes += row.count > 0;
 	if (!own && window_holds(w, f->tree.base, node_span(f->level))) {
 		sum->pages += f->tree.pages;
 		sum->nodes += f->tree.nodes;
 		return;
 	}
-	bool part = w.pages < node_span(f->level);      /* then its slots in the window are a row */
-	for (unsigned i = part ? row_begin(f, w) : 0; i < TREE_FANOUT; i++) {
-		tree_slot_t slot = node_slots(node)[i];
-		bool misses = window_misses(w, f->tree.base + i * slot_span(f->level), slot_span(f->level));
-		if (misses && part)
-			return;
-		if (misses || !tree_frame(slot))
-			continue;
+	for (unsigned i = 0; i < row.count; i++) {
+		tree_slot_t slot = node_slots(node)[(row.first + i) % TREE_FANOUT];
 		if (tree_tag(slot) == TREE_NODE) {
 			count_node(tree_frame(slot), w, own, sum);
-		} else {
+		} else if (tree_tag(slot) == TREE_PAGE) {
 			sum->pages++;
 			sum->private_pages += own && frame_of(tree_frame(slot))->refs == 1;
 		}
@@ -184,13 +193,10 @@ static void count_node(paddr_t node, struct window w, bool own, struct tree_coun
 void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out)
 {
 	*out = (struct tree_counts){ 0, 0, 0 };
-	if (!t->inlined) {
-		struct window w = tree_window(t, page, end);
-		struct frame *f = frame_of(tree_root(t));
-		if (!window_misses(w, f->tree.base, node_span(f->level)))
-			count_node(tree_root(t), w, true, out);
+	if (!t->inlined && page < end)
+		count_node(tree_root(t), tree_window(t, page, end), true, out);
+	if (!t->inlined)
 		return;
-	}
 	for (; page < end && page < TREE_INLINE; page++) {
 		if (tree_tag(t->slot[page]) != TREE_PAGE)
 			continue;

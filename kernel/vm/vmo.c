@@ -157,9 +157,11 @@ void vmo_boot(void)
 void vmo_check(struct vmo *v)
 {
 	u64 children = 0;
+	struct tree_counts beyond;
 	tree_check(&v->tree);
 	ASSERT(page_aligned(v->size) && v->stream_size <= v->size && v->size - v->stream_size < PAGE_SIZE_);
-	ASSERT(v->trimming || tree_next(&v->tree, vmo_pages(v), TREE_ALL) >= TREE_ALL);
+	tree_count(&v->tree, vmo_pages(v), TREE_ALL, &beyond);
+	ASSERT(v->trimming || beyond.pages == 0);
 	list_each(l, &v->children) {
 		struct vmo *child = container_of(l, struct vmo, sibling);
 		ASSERT(child->parent == v && !object_dying(&child->object));
