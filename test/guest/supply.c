@@ -84,7 +84,7 @@ TEST("pager_supply_pages:OK in pieces, out of order; a reader goes on when its n
 	EQ(thread_info(thread).state, SYS_THREAD_WAITING);
 	supply(0, 2, 1);
 	sleep_for(MILLISECOND);
-	EQ(thread_info(thread).state, SYS_THREAD_WAITING);
+	until_waiting(thread);
 	supply(3, 1, 1);
 	EQ(until_exited(thread), SYS_OK);
 	expect_none();
