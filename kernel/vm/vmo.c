@@ -108,15 +108,33 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 /* Its parent counts it no longer. */
-static void vmo_ended(struct object *o)
+static void leave_parent(struct vmo *v)
 {
-	struct vmo *v = container_of(o, struct vmo, object);
 	if (!v->parent)
 		return;
 	list_remove(&v->sibling);
 	if (--v->parent->child_count == 0)
 		watch_fire(&v->parent->watches);
 	v->parent = NULL;
+}
+
+/* What has children is counted until they have gone over to its parent: that is not without for a moment. */
+static void vmo_ended(struct object *o)
+{
+	struct vmo *v = container_of(o, struct vmo, object);
+	if (!v->child_count)
+		leave_parent(v);
+}
+
+static void hand_over(struct vmo *child, struct vmo *to)
+{
+	list_remove(&child->sibling);
+	child->parent->child_count--;
+	child->parent = to;
+	if (!to)
+		return;
+	list_append(&to->children, &child->sibling);
+	to->child_count++;
 }
 
 static bool end_source(struct vmo *v)
@@ -130,12 +148,11 @@ static bool vmo_reap(struct object *o)
 {
 	struct vmo *v = container_of(o, struct vmo, object);
 	struct vmo *child = list_first(&v->children, struct vmo, sibling);
-	if (child) {                            /* it lives on by itself */
-		list_remove(&child->sibling);
-		child->parent = NULL;
-		v->child_count--;
+	if (child) {
+		hand_over(child, v->parent);
 		return false;
 	}
+	leave_parent(v);
 	if (watch_end_one(&v->watches))
 		return false;
 	if (v->source)
@@ -164,7 +181,7 @@ void vmo_check(struct vmo *v)
 	ASSERT(v->trimming || beyond.pages == 0);
 	list_each(l, &v->children) {
 		struct vmo *child = container_of(l, struct vmo, sibling);
-		ASSERT(child->parent == v && !object_dying(&child->object));
+		ASSERT(child->parent == v);
 		children++;
 	}
 	ASSERT(children == v->child_count);

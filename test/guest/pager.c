@@ -269,8 +269,8 @@ TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a pager's VMO (VMO-DECOMMIT-07)")
 	EQ(get(vmo, 0), 1);
 }
 
-TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is zero (PRESIZE-01, "
-     "PRESIZE-05, PRESIZE-06)")
+TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is zero (VMO-SIZE-18, "
+     "PRESIZE-01, PRESIZE-05, PRESIZE-06)")
 {
 	pager = new_pager(&ep);
 	OKAY(sys_pager_create_vmo(pager, ut, SYS_VMO_RESIZABLE, KEY, PAGES * PAGE, &vmo));

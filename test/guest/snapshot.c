@@ -269,7 +269,8 @@ TEST("the last sharer writes in place, and figures follow (CHILD-SNAP-10, INFO-0
 	EQ(used(ut), empty);
 }
 
-TEST("set_size and decommit on one side never change the other (CHILD-SNAP-14, CHILD-SNAP-15, CHILD-SNAP-16)")
+TEST("set_size and decommit on one side never change the other (CHILD-SNAP-14, CHILD-SNAP-15, CHILD-SNAP-16, "
+     "VMO-DECOMMIT-08)")
 {
 	sys_cap_t vmo = new_resizable(20 * PAGE), child;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmo.c: memory objects: create, read, write, sizes, commit, decommit, info. Numbers in names are those of the
  * statements of docs/deviations.md (VMO-CREATE-01 and so on). Errors that a pager causes are pager.c's. */
+#include "common/content.h"
 #include "common/helper.h"
 
 #include <string.h>
@@ -14,13 +15,6 @@ static void fill(uint8_t seed)
 	for (size_t i = 0; i < sizeof(in); i++)
 		in[i] = (uint8_t)(seed + i * 7 + (i >> 8));
 	memset(out, 0xa5, sizeof(out));
-}
-
-static uint64_t size_of(sys_cap_t vmo)
-{
-	uint64_t size = 0;
-	OKAY(sys_vmo_get_size(vmo, &size));
-	return size;
 }
 
 /* ---- create, size ---- */

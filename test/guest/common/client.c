@@ -5,10 +5,15 @@
 sys_cap_t pager, ep, vmo;
 uint8_t client_bytes[PAGES * 4096];
 
-void pager_begin(void)
+void pager_begin_with(uint32_t options)
 {
 	pager = new_pager(&ep);
-	OKAY(sys_pager_create_vmo(pager, ut, 0, KEY, PAGES * PAGE, &vmo));
+	OKAY(sys_pager_create_vmo(pager, ut, options, KEY, PAGES * PAGE, &vmo));
+}
+
+void pager_begin(void)
+{
+	pager_begin_with(0);
 }
 
 static int64_t client_run(void *arg)
@@ -31,6 +36,9 @@ static int64_t client_run(void *arg)
 		break;
 	case COMMIT:
 		status = sys_vmo_op_range(client->vmo, SYS_VMO_OP_COMMIT, client->offset, client->len, NULL, 0);
+		break;
+	case RANGE:
+		status = sys_vmo_op_range(client->vmo, client->op, client->offset, client->len, NULL, 0);
 		break;
 	case BUFFER:
 		status = sys_vmo_write(client->vmo, (void *)(uintptr_t)(client->at + client->offset), 0, client->len);
@@ -73,6 +81,11 @@ void expect_none(void)
 
 	STATUS(SYS_ERR_TIMED_OUT, sys_pager_recv(pager, &request, 1, &actual, SYS_TIME_POLL));
 	EQ(actual, 55);
+}
+
+void fail_range(uint64_t page, uint64_t pages, sys_status_t status)
+{
+	OKAY(sys_pager_op_range(pager, SYS_PAGER_OP_FAIL, vmo, page * PAGE, pages * PAGE, status));
 }
 
 uint64_t supply(uint64_t page, uint64_t pages, uint64_t tag)

@@ -5,8 +5,8 @@
 #include "helper.h"
 
 enum { PAGES = 32, KEY = 900 };
-/* BUFFER: the page is the buffer of a call. */
-enum act { READ_MAPPED, WRITE_MAPPED, VMO_READ, VMO_WRITE, COMMIT, BUFFER };
+/* BUFFER: the page is the buffer of a call. RANGE: the operation `op` on a range. */
+enum act { READ_MAPPED, WRITE_MAPPED, VMO_READ, VMO_WRITE, COMMIT, BUFFER, RANGE };
 
 struct client {
 	enum act act;
@@ -14,6 +14,7 @@ struct client {
 	volatile uint8_t *at;           /* where the VMO is mapped, for what needs that */
 	uint64_t offset;
 	size_t len;
+	enum sys_vmo_op op;
 	volatile uint64_t seen;         /* by READ_MAPPED */
 };
 
@@ -21,10 +22,12 @@ extern sys_cap_t pager, ep, vmo;        /* the pager, its endpoint, its VMO of P
 extern uint8_t client_bytes[PAGES * 4096];      /* what VMO_READ reads to and VMO_WRITE writes from */
 
 void pager_begin(void);
+void pager_begin_with(uint32_t options);
 sys_cap_t client_start(struct client *client);                          /* returns when it waits */
 sys_cap_t client_start_with(struct client *client, sys_cap_t fault_ep);
 void expect(uint64_t offset, uint64_t pages, uint32_t access);          /* the next request is this (access 0: any) */
 void expect_none(void);
+void fail_range(uint64_t page, uint64_t pages, sys_status_t status);
 /* Supplies pages whose first word is tag + page; returns the bytes that were new. */
 uint64_t supply(uint64_t page, uint64_t pages, uint64_t tag);
 uint64_t committed(void);
