@@ -391,6 +391,8 @@ static void pick(void)
 	object_ref(&best->object);
 	best->switches++;
 	my_cpu->current = best;
+	if (unlikely(best->recorded))
+		thread_write_status(best);
 	if (unlikely(several))
 		push();
 	if (unlikely(my_cpu->timer_at == INT64_MAX))
@@ -421,7 +423,7 @@ struct thread *sched_next(void)
 {
 	struct thread *t = my_cpu->current, *next = my_cpu->next;
 
-	if (unlikely(several || my_cpu->tell || arch_is_pending() || !t || t->state != SYS_THREAD_WAITING || !next || next->finish))
+	if (unlikely(several || my_cpu->tell || arch_is_pending() || !t || t->state != SYS_THREAD_WAITING || !next || next->finish || next->recorded))
 		return next_of_all();
 	my_cpu->next = NULL;
 	my_cpu->resched = false;

@@ -79,6 +79,7 @@ void thread_exit(struct thread *t, i64 code)
 	sched_stop(t);
 	watch_fire(&t->watches);
 	thread_hooks.gone(t);
+	thread_forget_status(t);
 	arch_context_drop(&t->context);
 	leave_space(t);
 }
@@ -368,6 +369,7 @@ void thread_check(const struct thread *t)
 	ASSERT(!sched_queued(t) || (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t)));
 	ASSERT(t->affinity && t->pinned == (t->affinity != sched_cpus()));
 	ASSERT((t->state == SYS_THREAD_EXITED) == (t->space == NULL));
+	ASSERT(accessor_open(&t->status) == t->recorded);
 	watch_list_check(&t->watches);
 	if (t->state == SYS_THREAD_READY && !t->suspended && !sched_running(t))
 		ASSERT(sched_queued(t));

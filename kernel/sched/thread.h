@@ -13,6 +13,7 @@
 #include "arch/arch.h"
 #include "lib/pqueue.h"
 #include "mem/watch.h"
+#include "vm/pagemap.h"
 #include "vm/vmar.h"
 
 struct cnode;
@@ -47,13 +48,14 @@ struct thread {
 			bool suspended;
 			bool timed : 1; /* its timer is armed */
 			bool pinned : 1;        /* not every CPU is allowed */
+			bool recorded : 1;      /* it has a status record: a switch to it goes the long way */
+			bool finish : 1;        /* has a message to copy out before it runs */
 		};
 		u16 stands_as;          /* state and wait */
 		u32 waits_as;           /* all of it: THREAD_WAITS_AS(wait kind) where nothing else is the matter */
 	};
 	u16 priority;                   /* below PRIORITIES */
 	u16 floor;                      /* the same; THREAD_NEWS while its bound notification has bits: so one comparison tells both (fastpath.c) */
-	bool finish;                    /* has a message to copy out before it runs */
 	struct list run;                /* on a run queue; points to itself while it runs or waits */
 	struct cpu *cpu;                /* where it runs or waits for its turn; else where it ran last */
 	u64 affinity;                   /* a bit for each CPU it may use; at least one that takes part */
@@ -97,6 +99,7 @@ struct thread {
 	sys_cap_t cap[SYS_MSG_CAPS];
 
 	struct watch_list watches;      /* EXITED */
+	struct accessor status;         /* its status record: status.c */
 };
 #define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)       /* also of stands_as */
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");
@@ -124,6 +127,11 @@ void thread_set_tls(struct thread *t, u64 fs_base);     /* at most PT_USER_TOP *
 void thread_info(const struct thread *t, sys_thread_info_t *out);
 /* How long t waits for a page: INFINITE, or 0: not at all. The wait under way, if there is one, is bounded from now on. BAD_STATE: exited. */
 sys_status_t thread_set_page_timeout(struct thread *t, i64 ns);
+/* Has a sys_thread_status_t at this offset of v kept current, instead of the one before; NULL: none is. Below a capability, as pagemap_open. INVALID_ARGS, OUT_OF_RANGE
+ * (pagemap_place), BAD_STATE (exited), and as pagemap_open. */
+sys_status_t thread_set_status_record(struct thread *t, struct vmo *v, u64 offset, struct deriv *below);
+void thread_forget_status(struct thread *t);
+void thread_write_status(const struct thread *t);       /* t, which is recorded, was given its CPU */
 /* Registers as data (state.c): of a thread that is suspended, waits for its fault's reply, or was not started; else BAD_STATE. `kind` exists; as many bytes as
  * arch_state_size() says. GENERAL of a thread whose call is over but for its result, or is answered by a reply, cannot be written: BAD_STATE. INVALID_ARGS: values that
  * the CPU would not take. `readable` and `writable` are the checks alone: SYS_OK or BAD_STATE. */

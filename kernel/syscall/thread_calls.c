@@ -106,6 +106,11 @@ int call_thread_set_page_timeout(struct call *c)
 	return ns < 0 ? SYS_ERR_INVALID_ARGS : thread_set_page_timeout(call_object(c, 0), ns);
 }
 
+int call_thread_set_status_record(struct call *c)
+{
+	return thread_set_status_record(call_object(c, 0), call_object(c, 1), c->r->rdx, c->slot[1] ? &c->slot[1]->open : NULL);
+}
+
 int call_thread_bind_notification(struct call *c)
 {
 	struct thread *t = call_object(c, 0);

@@ -217,7 +217,7 @@ static const struct row rows[] = {
 	NOW(thread_set_affinity, NO_RESULT, A(THREAD, R(MANAGE)))
 	NOW(thread_set_fault_endpoint, NO_RESULT, A(THREAD, R(MANAGE)), M(ENDPOINT, R(SEND)))
 	NOW(thread_set_page_timeout, NO_RESULT, A(THREAD, R(MANAGE)))
-	LATER(thread_set_status_record, A(THREAD, R(MANAGE)), M(VMO, R(WRITE)))
+	NOW(thread_set_status_record, NO_RESULT, A(THREAD, R(MANAGE)), M(VMO, R(WRITE)))
 	NOW(thread_bind_notification, NO_RESULT, A(THREAD, R(MANAGE)), M(NOTIFICATION, R(RECV)))
 	NOW(thread_set_tls, NO_RESULT, A(THREAD, R(MANAGE)))
 	NOW(thread_read_state, MEMORY, A(THREAD, R(READ)))

@@ -115,6 +115,13 @@ static void thread(void)
 
 	try(NR_thread_create, payer_cap, cs_cap, own_cap, ep);
 }
+/* The VMO's account pays for the page and what keeps it. */
+static void status_record(void)
+{
+	sys_cap_t t = makes(NR_thread_create, payer_cap, cs_cap, own_cap, SYS_CAP_NULL), v = vmo(400000, 0);
+
+	try(NR_thread_set_status_record, t, v, 399999 * PAGE_SIZE_);
+}
 
 static void vmo_contiguous(void) { try(NR_vmo_create_contiguous, payer_cap, 20 * PAGE_SIZE_, 0); }
 static void vmo_small(void) { try(NR_vmo_create, payer_cap, PAGE_SIZE_, 0); }
@@ -250,6 +257,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_reply_create, 1, reply, 0 },
 	{ NR_vspace_create, 2, vspace, 0 },
 	{ NR_thread_create, 1, thread, 0 },
+	{ NR_thread_set_status_record, 2, status_record, 0 },
 	{ NR_vmo_create, 1, vmo_small, 0 },
 	{ NR_vmo_create_contiguous, 2, vmo_contiguous, 0 },
 	{ NR_vmo_create_child, 2, vmo_snapshot, 0 },

@@ -9,9 +9,11 @@ enum { THREADS = 14, CPUS = 4, BASE = 10, LEVELS = 5 };
 
 static struct actor *actor[THREADS], *idler[CPUS];
 static struct notification *bell;
+static struct vmo *records;             /* status records of half of the threads */
 static unsigned cpus;
 
 static struct thread *thread_at(unsigned i) { return actor[i]->t; }
+static u64 record_of(const struct thread *t) { return 16 * (t->object.koid % 256); }
 static struct cpu *on(unsigned n)
 {
 	host_cpu_set(n);
@@ -35,6 +37,10 @@ static void start(unsigned count)
 		must(thread_set_affinity(idler[n]->t, 1ull << n) == SYS_OK);
 	}
 	bell = object_new(account_root(), SYS_TYPE_NOTIFICATION);
+	must(vmo_create(account_root(), PAGE_SIZE_, 0, &records) == SYS_OK);
+	object_cap(&records->object);
+	for (unsigned i = 0; i < THREADS; i += 2)
+		must(thread_set_status_record(thread_at(i), records, record_of(thread_at(i)), NULL) == SYS_OK);
 }
 
 /* All CPUs that were told to, and they tell others, until nobody has anything to do. */
@@ -52,9 +58,20 @@ static void settle(void)
 
 static bool ready(const struct thread *t) { return t->state == SYS_THREAD_READY && !t->suspended; }
 
+static void check_record(const struct thread *t)
+{
+	sys_thread_status_t s;
+
+	accessor_read(&t->status, 0, &s, sizeof s);
+	must(s.switches == t->switches && s.sequence == 2 * (u32)t->switches);
+	must(!sched_running(t) || s.cpu == t->cpu->number);
+}
+
 static void check_thread(const struct thread *t)
 {
 	thread_check(t);
+	if (t->recorded)
+		check_record(t);
 	must(ready(t) == (sched_running(t) || sched_queued(t)));
 	if (sched_running(t))
 		must(t->affinity >> t->cpu->number & 1);
@@ -68,6 +85,7 @@ static void check_thread(const struct thread *t)
 static void check(void)
 {
 	sched_check();
+	vmo_check(records);
 	for (unsigned i = 0; i < THREADS; i++)
 		check_thread(thread_at(i));
 }
@@ -80,7 +98,7 @@ static void act(struct thread *t)
 	u64 stops = other ? host_stops(other->number) : 0;
 	bool stopped = false;
 
-	switch (random_below(8)) {
+	switch (random_below(9)) {
 	case 0: stopped = thread_suspend(t) == SYS_OK; break;
 	case 1: thread_resume(t); break;
 	case 2: thread_wake(t); break;
@@ -91,6 +109,7 @@ static void act(struct thread *t)
 		stopped = other && !(t->affinity >> other->number & 1);
 		break;
 	case 6: sched_yield(); break;
+	case 7: must(thread_set_status_record(t, random_chance(50) ? records : NULL, record_of(t), NULL) == SYS_OK); break;
 	default:
 		if (self->priority)
 			thread_block(self, WAIT_NOTIFICATION, &bell->waiters, SYS_TIME_INFINITE, true);

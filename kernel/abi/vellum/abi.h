@@ -161,7 +161,7 @@ void         sys_thread_yield(void);
 sys_time_t   sys_clock_get(void);
 sys_status_t sys_futex_wait(const uint32_t *addr, uint32_t expected, sys_time_t deadline);  /* BAD_STATE: the value differs */
 sys_status_t sys_futex_wake(const uint32_t *addr, uint32_t count, uint32_t *out_woken);
-typedef struct { uint32_t cpu, sequence; uint64_t switches; } sys_thread_status_t;         /* 16 bytes, aligned to 16 */
+typedef struct { uint32_t cpu, sequence; uint64_t switches; } sys_thread_status_t;         /* 16 bytes, aligned to 16; sequence: odd while it is written */
 
 /* ---- VMOs -------------------------------------------------------------------------------------------------------------- */
 enum { SYS_VMO_RESIZABLE = 1u << 0, SYS_VMO_DISCARDABLE = 1u << 1, SYS_VMO_TRAP_DIRTY = 1u << 2, SYS_VMO_UNBOUNDED = 1u << 3 };
