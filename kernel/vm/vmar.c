@@ -215,7 +215,7 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 	if (!map_allowed(r, rights_vmar, options, ceiling))
 		return SYS_ERR_ACCESS_DENIED;
 	u64 size = page_up(len);
-	if (len > UINT64_MAX - PAGE_MASK || vmo_offset + size < size || vmo_offset + size == 0)
+	if (len > UINT64_MAX - PAGE_MASK || vmo_offset + size < size)
 		return SYS_ERR_OUT_OF_RANGE;
 	if (!place_range_ok(r, options, vmar_offset, size))
 		return SYS_ERR_INVALID_ARGS;

@@ -448,6 +448,37 @@ START_TEST(events_that_are_past)
 }
 END_TEST
 
+/* Objects that are watched end: nothing is told, and no watch is left. */
+START_TEST(watched_objects_end)
+{
+	start();
+	u64 used = root->used;
+	struct pager *p;
+	struct vmo *paged, *plain;
+
+	must(pager_create(root, 0, &p) == SYS_OK);
+	struct slot *p_cap = cap_put(cs, p, top, SLOT_FIRST);
+	must(pager_create_vmo(p, root, 0, 7, PAGE_SIZE_, &paged) == SYS_OK && vmo_create(root, PAGE_SIZE_, 0, &plain) == SYS_OK);
+	struct slot *one = cap_put(cs, paged, top, SLOT_FIRST), *two = cap_put(cs, plain, top, SLOT_FIRST);
+	must(cap_watch(one, SYS_EVENT_DETACHED, 0, n, 1) == SYS_OK);
+	must(cap_watch(two, SYS_EVENT_ZERO_CHILDREN, 0, n, 2) == SYS_OK);
+	ck_assert_int_eq(actor_wait(s, n, SYS_TIME_POLL), SYS_OK);      /* it has no children now */
+	ck_assert_uint_eq(s->t->context.regs.rdx, 2);
+	object_ref(&plain->object);
+	object_end(&paged->object);
+	object_end(&plain->object);
+	kernel_reap();
+	ck_assert(list_empty(&plain->watches.watches));
+	kernel_check();
+	object_unref(&plain->object);
+	must(delete_all(one) == SYS_OK && delete_all(two) == SYS_OK && delete_all(p_cap) == SYS_OK);
+	kernel_reap();
+	ck_assert_int_eq(actor_wait(s, n, SYS_TIME_POLL), SYS_ERR_TIMED_OUT);
+	ck_assert_uint_eq(root->used, used);
+	check();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *suite = suite_create("pagerrecv");
@@ -467,5 +498,6 @@ Suite *test_suite(void)
 	add_test(suite, endpoint_ends);
 	add_test(suite, endpoint_ends_with_requests);
 	add_test(suite, events_that_are_past);
+	add_test(suite, watched_objects_end);
 	return suite;
 }

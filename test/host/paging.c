@@ -176,9 +176,14 @@ START_TEST(supply_refusals)
 	object_uncap(&v->object);
 	object_uncap(&third->object);
 	reap_all();
+	ck_assert_int_eq(pager_create_vmo(pager, account, SYS_VMO_UNBOUNDED, 0, UINT64_MAX, &v), SYS_ERR_INVALID_ARGS);
 	pager_kill(pager);
 	ck_assert_int_eq(supply_to(root, 0, P, aux), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(start(0, 3, 4), SYS_ERR_BAD_STATE);
 	reap_all();
+	ck_assert(!root->source->pager);
+	ck_assert_int_eq(start(0, 3, 4), SYS_ERR_BAD_STATE);
+	page_wait_set_priority(&client[0].wait, 3);
 	ck_assert_int_eq(supply_to(root, 0, P, aux), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(supply_to(root, 11 * P, P, aux), SYS_ERR_OUT_OF_RANGE);
 	end();
@@ -397,6 +402,55 @@ START_TEST(finished_accesses)
 }
 END_TEST
 
+/* More waiters than one step answers: those of later steps see the page as well. */
+START_TEST(finished_in_steps)
+{
+	vaddr_t at[THREADS];
+
+	begin(200, 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		at[i] = map(root, 0, 100);
+		must(touch(at[i] + 5 * P, SYS_ACCESS_READ, &client[i].wait) == SYS_ERR_SHOULD_WAIT);
+	}
+	fill_aux(0, 4);
+	must_ok(supply(5, 1, 0));
+	for (unsigned i = 0; i < THREADS; i++) {
+		ck_assert_uint_eq(client[i].wakes, 1);
+		ck_assert_uint_eq(pt_query(space->root, at[i] + 5 * P).flags, PT_READ | PT_WRITE);
+	}
+	end();
+}
+END_TEST
+
+/* A page that comes while access to it is being taken away is not entered: its waiter looks again. */
+START_TEST(supplied_while_closing)
+{
+	vaddr_t at[THREADS];
+
+	begin(200, 0);
+	must_ok(supply(7, 1, 0));
+	for (unsigned i = 0; i < THREADS; i++) {
+		at[i] = map(root, 0, 100);
+		must_ok(touch(at[i] + 7 * P, SYS_ACCESS_READ, &none));
+	}
+	for (u64 page = 3; page < 12; page += 2)
+		if (page != 7)
+			must(touch(at[0] + page * P, SYS_ACCESS_READ, &client[page].wait) == SYS_ERR_SHOULD_WAIT);
+	ck_assert(!mapping_unmap_step(root, 5, 10));
+	for (u64 page = 3; page < 12; page += 2) {
+		if (page == 7)
+			continue;
+		must_ok(supply(page, 1, 0));
+		ck_assert_uint_eq(client[page].wakes, 1);
+		ck_assert_int_eq(pt_query(space->root, at[0] + page * P).flags != 0, page < 5 || page >= 10);
+	}
+	while (!mapping_unmap_step(root, 5, 10))
+		space_check(space);
+	must_ok(touch(at[0] + 5 * P, SYS_ACCESS_READ, &none));
+	end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("paging");
@@ -412,5 +466,7 @@ Suite *test_suite(void)
 	add_test(s, cut_under_waiters);
 	add_test(s, cut_under_many);
 	add_test(s, finished_accesses);
+	add_test(s, finished_in_steps);
+	add_test(s, supplied_while_closing);
 	return s;
 }

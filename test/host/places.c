@@ -254,10 +254,12 @@ START_TEST(aligned_places)
 		struct vmo *v = object(1, 0);
 		struct vmar *r = region(root, SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_SPECIFIC | SYS_VM_ALIGN(20), 0, 4096);
 		r->anchor = r->region.base;
-		for (unsigned i = 1; i < 200; i++)              /* holes of 14 pages, none of which holds an aligned run of 8 */
-			eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_SPECIFIC, (16 * i + 14) * P - 11 * P, v, 0, 2, &at), SYS_OK);
+		eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_SPECIFIC, 0, v, 0, 1, &at), SYS_OK);
+		for (u64 i = 0; i < 200; i++)                   /* holes of 14 pages, none with an aligned run of 9 */
+			eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_SPECIFIC, (16 * i + 15) * P, v, 0, 2, &at), SYS_OK);
 		eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_ALIGN(15), 0, v, 0, 9, &at), SYS_OK);
-		ck_assert(at % (8 * P) == 0 && at >= r->region.base && at + 9 * P <= region_end(&r->region));
+		ck_assert_uint_eq(at, r->region.base + 3208 * P);
+		eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_ALIGN(15), 0, v, 0, 900, &at), SYS_ERR_NO_RESOURCES);
 		eq(map_at(r, SYS_RIGHTS_VMAR, RO | SYS_VM_ALIGN(20), 0, v, 0, 256, &at), SYS_OK);
 		ck_assert_uint_eq(at % (256 * P), 0);
 		eq(map_at(r, SYS_RIGHTS_VMAR, RO, 0, v, 0, 4096, &at), SYS_ERR_NO_RESOURCES);
@@ -324,6 +326,7 @@ START_TEST(ends_of_numbers)
 	eq(vmar_unmap(root, true, root->region.base - P, P), SYS_ERR_INVALID_ARGS);
 	eq(vmar_unmap(root, true, root->region.base - P, 2 * P), SYS_ERR_INVALID_ARGS);
 	eq(vmar_unmap(root, true, region_end(&root->region), P), SYS_ERR_INVALID_ARGS);
+	eq(vmar_unmap(root, true, region_end(&root->region) + P, P), SYS_ERR_INVALID_ARGS);
 	eq(vmar_unmap(root, true, region_end(&root->region) - P, P + 1), SYS_ERR_INVALID_ARGS);
 	eq(vmar_unmap(root, true, region_end(&root->region) - P, P), SYS_OK);
 	u8 byte[16];
@@ -376,6 +379,14 @@ START_TEST(enters_what_is_there)
 	at = map(v, RO | SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 6, 10);
 	eq(fault(at, SYS_ACCESS_READ), SYS_ERR_OUT_OF_RANGE);
 	eq(again(vmar_unmap(root, true, at, 10 * P)), SYS_OK);
+	v->stream_size = 700 * P;
+	at = map(v, RO | SYS_VM_MAP_RANGE | SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 0, 8);
+	ck_assert(entry(at) && entry(at + 7 * P) && !entry(at + 8 * P));
+	eq(again(vmar_unmap(root, true, at, 8 * P)), SYS_OK);
+	at = map(v, RO | SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 0, 8);
+	eq(fault(at, SYS_ACCESS_READ), SYS_OK);
+	ck_assert(entry(at + 7 * P) && !entry(at + 8 * P));
+	eq(again(vmar_unmap(root, true, at, 8 * P)), SYS_OK);
 	at = map(v, SYS_VM_MAP_RANGE, 0, 700);
 	ck_assert(entry(at) == 0 && entry(at + P) == 0);
 	eq(again(vmar_unmap(root, true, at, 700 * P)), SYS_OK);
@@ -497,6 +508,34 @@ START_TEST(regions_that_go)
 }
 END_TEST
 
+/* The whole space, which nobody can use afterwards. */
+START_TEST(root_that_goes)
+{
+	vaddr_t at;
+	u64 done;
+
+	begin();
+	struct vmo *v = object(600, 0);
+	struct vmar *r = region(root, SYS_VM_CAN_MAP_READ, 0, 1000);
+	eq(map_at(r, SYS_RIGHTS_VMAR, RO, 0, v, 0, 600, &at), SYS_OK);
+	at = map(v, RW, 0, 600);
+	eq(fault(at, SYS_ACCESS_WRITE), SYS_OK);
+	host_preempt_every(1);
+	eq(vmar_destroy(root), VM_AGAIN);
+	host_preempt_every(0);
+	eq(fault(at, SYS_ACCESS_READ), SYS_ERR_NOT_FOUND);
+	eq(again(vmar_destroy(root)), SYS_OK);
+	eq(vmar_destroy(root), SYS_ERR_BAD_STATE);
+	eq(vmar_destroy(r), SYS_ERR_BAD_STATE);
+	eq(map_at(root, SYS_RIGHTS_VMAR, RO, 0, v, 0, 1, &at), SYS_ERR_BAD_STATE);
+	eq(protect(root, SYS_RIGHTS_VMAR, RO, at, 1, &done), SYS_ERR_BAD_STATE);
+	ck_assert(!root->children.root && !entry(at));
+	drop(r);
+	drop(&v->object);
+	end();
+}
+END_TEST
+
 /* Regions are unmapped as a whole or not at all, at either end of a range. */
 START_TEST(regions_as_a_whole)
 {
@@ -595,11 +634,12 @@ START_TEST(counted_in_steps)
 			line.base = first;
 		}
 	ck_assert(steps > 5 && line.committed == 320 * P && line.private_bytes == 320 * P && line.shared_bytes == 0);
-	line.base = root->region.base;                          /* nothing is there */
-	if (line.base != first && line.base != second) {
-		ck_assert(vmar_maps_count(root, &line, &k));
-		ck_assert_uint_eq(line.committed, 0);
-	}
+	line.base = region_end(&root->region) - P;              /* nothing is there */
+	ck_assert(vmar_maps_count(root, &line, &k));
+	ck_assert_uint_eq(line.committed, 0);
+	line.base = map(v, RO, 2000, 10);                       /* behind the object's end */
+	ck_assert(vmar_maps_count(root, &line, &k));
+	ck_assert_uint_eq(line.committed, 0);
 	drop(&v->object);
 	end();
 }
@@ -621,6 +661,7 @@ Suite *test_suite(void)
 	add_test(s, while_closing);
 	add_test(s, objects_that_go);
 	add_test(s, regions_that_go);
+	add_test(s, root_that_goes);
 	add_test(s, regions_as_a_whole);
 	add_test(s, unnamed_region);
 	add_test(s, account_ends);
