@@ -281,12 +281,17 @@ static void end_vmo(int i)
 	for (int s = 0; s < SEGMENTS; s++)
 		segment[s].live &= segment[s].vmo != i && segment[s].through != i;
 	for (int o = 0; o < VMOS; o++) {
-		vmo[o].parent = vmo[o].parent == i ? NONE : vmo[o].parent;
 		vmo[o].owner = vmo[o].owner == i ? NONE : vmo[o].owner;
 		vmo[o].root = vmo[o].root == i ? NONE : vmo[o].root;
+		if (vmo[o].parent != i)
+			continue;
+		vmo[o].parent = vmo[i].parent;
+		if (vmo[i].parent != NONE)
+			vmo[vmo[i].parent].children++;
 	}
 	if (vmo[i].parent != NONE)
 		vmo[vmo[i].parent].children--;
+	vmo[i].children = 0;
 	vmo[i].parent = vmo[i].owner = vmo[i].root = NONE;
 	vmo[i].over = named(i);
 	if (!vmo[i].over)

@@ -11,7 +11,6 @@
 
 struct cnode *cs;
 sys_cap_t cs_cap, pager_cap, vmar_cap;
-u64 base_pages;
 sys_status_t world_failed;
 u64 world_arm;
 bool world_fired;

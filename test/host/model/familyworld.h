@@ -10,7 +10,6 @@
 
 extern struct cnode *cs;
 extern sys_cap_t cs_cap, pager_cap, vmar_cap;
-extern u64 base_pages;                  /* frames with content when no family is there */
 
 /* A machine, the accounts, both programs. */
 void world_start(void);

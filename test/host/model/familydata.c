@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* familydata.c: operations of families.c that read and write bytes and sizes. */
+#include <string.h>
+#include "model/familyops.h"
+
+#define REACH (3 * PAGE_SIZE_)
+
+static u8 bytes[BUFFER_PAGES * PAGE_SIZE_], model_bytes[BUFFER_PAGES * PAGE_SIZE_];
+
+static sys_status_t judge_copy(const struct target *t, sys_rights_t rights, u64 offset, u64 length)
+{
+	sys_status_t status = judge_range(t, rights, offset, length);
+
+	return status == SYS_OK && vmo[t->o].policy != SYS_CACHE_CACHED ? SYS_ERR_BAD_STATE : status;
+}
+
+/* Moves bytes between the model's content and model_bytes, as far as `length`, page by page. */
+static sys_status_t move(const struct target *t, bool write, u64 offset, u64 length)
+{
+	for (u64 done = 0, part; done < length; done += part) {
+		u64 at = offset + done, page = t->shift + (at >> PAGE_SHIFT);
+		struct m_page *p;
+		sys_status_t status = write ? own(t->o, page, &p) : see(t->o, page, &p);
+		if (status != SYS_OK)
+			return ended_with(status);
+		part = MIN(length - done, PAGE_SIZE_ - (at & PAGE_MASK));
+		if (write)
+			memcpy(p->byte + (at & PAGE_MASK), model_bytes + done, part);
+		else if (p)
+			memcpy(model_bytes + done, p->byte + (at & PAGE_MASK), part);
+		else
+			memset(model_bytes + done, 0, part);
+	}
+	return SYS_OK;
+}
+
+void op_read(void)
+{
+	struct target t;
+	u64 offset, length;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, REACH, &offset, &length);
+	status = world_call(wants_of(&t, offset, length), NR_vmo_read, t.name, world_buffer(), offset, length);
+	expected = judge_copy(&t, SYS_RIGHT_READ, offset, length);
+	if (expected == SYS_OK) {
+		u64 left = world_regs()->r10;
+		must(left <= length);
+		expected = move(&t, false, offset, length);
+		world_take(0, bytes, length - left);
+		must(memcmp(bytes, model_bytes, length - left) == 0);
+	}
+	must(status == expected);
+}
+
+void op_write(void)
+{
+	struct target t;
+	u64 offset, length, left;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, REACH, &offset, &length);
+	if (length <= REACH) {
+		if (t.o != NONE && !room_for(t.o, 5))
+			return;
+		world_pattern(model_bytes, length);
+		world_fill(0, model_bytes, length);
+	}
+	status = world_call(wants_of(&t, offset, length), NR_vmo_write, t.name, world_buffer(), offset, length);
+	left = world_regs()->r10;
+	expected = judge_copy(&t, SYS_RIGHT_WRITE, offset, length);
+	if (expected == SYS_OK && status == SYS_ERR_NO_MEMORY) {
+		u64 next = t.shift + ((offset + length - left) >> PAGE_SHIFT);
+		must(left && grows(t.o, next) && may_be_short(vmo[t.o].account, most_for(5)));
+		must(move(&t, true, offset, length - left) == SYS_OK);
+	} else {
+		if (expected == SYS_OK)
+			expected = move(&t, true, offset, length);
+		must(status == expected);
+	}
+	compare_range(&t, offset, length);
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+void op_get_size(void)
+{
+	struct target t;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	status = world_call(NO_WANTS, NR_vmo_get_size, t.name);
+	expected = allowed(&t, 0, 0);
+	if (expected == SYS_OK && t.o == NONE)
+		expected = SYS_ERR_BAD_STATE;
+	must(status == expected);
+	if (status == SYS_OK)
+		must(world_regs()->rdx == t.size);
+}
+
+static sys_status_t judge_set_size(const struct target *t, u64 size)
+{
+	sys_status_t status = allowed(t, SYS_RIGHT_WRITE, 0);
+
+	if (status != SYS_OK)
+		return status;
+	if (size > VMO_MAX_SIZE)
+		return SYS_ERR_OUT_OF_RANGE;
+	if (t->o == NONE)
+		return SYS_ERR_BAD_STATE;
+	if (vmo[t->i].kind == SLICE || !(vmo[t->o].options & SYS_VMO_RESIZABLE))
+		return SYS_ERR_UNAVAILABLE;
+	return capability[t->c].rights & SYS_RIGHT_RESIZE ? SYS_OK : SYS_ERR_ACCESS_DENIED;
+}
+
+void op_set_size(void)
+{
+	struct target t;
+	u64 size = any_size();
+	sys_status_t status;
+	struct m_page *p;
+
+	if (!pick(&t))
+		return;
+	if (chance(1))
+		size = UINT64_MAX - choose(PAGE_SIZE_ * 70);
+	status = world_call(NO_WANTS, NR_vmo_set_size, t.name, size);
+	must(status == judge_set_size(&t, size));
+	if (status != SYS_OK)
+		return;
+	if (!page_aligned(size) && size >> PAGE_SHIFT < vmo[t.o].size >> PAGE_SHIFT && !grows(t.o, size >> PAGE_SHIFT)) {
+		must(own(t.o, size >> PAGE_SHIFT, &p) == SYS_OK);
+		memset(p->byte + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
+	}
+	shrink(t.o, size);
+	vmo[t.o].size = page_up(size);
+	vmo[t.o].stream = size;
+	compare_page(t.o, size >> PAGE_SHIFT);
+}
+
+/* ---- stream sizes ------------------------------------------------------------------------------------------------ */
+
+void op_get_stream(void)
+{
+	struct target t;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	status = world_call(NO_WANTS, NR_vmo_get_stream_size, t.name);
+	expected = allowed(&t, 0, 0);
+	if (expected == SYS_OK && t.o == NONE)
+		expected = SYS_ERR_BAD_STATE;
+	must(status == expected);
+	if (status == SYS_OK)
+		must(world_regs()->rdx == vmo[stream_of(t.i)].stream);
+}
+
+/* What lies between the old and the new one becomes zero. */
+void op_set_stream(void)
+{
+	struct target t;
+	u64 size = any_size(), old, from, to;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	old = vmo[stream_of(t.i)].stream;
+	from = MIN(old, size);
+	to = MAX(old, size);
+	if (t.o != NONE && (!room_for(t.o, 12) || (vmo[t.o].kind != ANONYMOUS && to - from > MANY)))
+		return;
+	status = world_call(wants_of(&t, from, to - from), NR_vmo_set_stream_size, t.name, size);
+	expected = judge_range(&t, SYS_RIGHT_WRITE | SYS_RIGHT_SET_PROPERTY, size, 0);
+	if (expected == SYS_OK) {
+		from += t.shift << PAGE_SHIFT;
+		expected = ended_with(zero_bytes(t.o, &from, to + (t.shift << PAGE_SHIFT)));
+	}
+	must(status == expected);
+	if (status == SYS_OK)
+		vmo[stream_of(t.i)].stream = size;
+	compare_range(&t, MIN(old, size), to - MIN(old, size));
+}
+
+/* ---- info -------------------------------------------------------------------------------------------------------- */
+
+/* What a program is told is what the kernel says when looked into (familychecks.c), and its capability's rights. */
+void op_info(void)
+{
+	struct target t;
+	sys_vmo_info_t told, is;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	status = world_call(NO_WANTS, NR_vmo_info, t.name, world_buffer());
+	expected = allowed(&t, SYS_RIGHT_INSPECT, 0);
+	if (expected == SYS_OK && t.o == NONE)
+		expected = SYS_ERR_BAD_STATE;
+	must(status == expected);
+	if (status != SYS_OK)
+		return;
+	world_take(0, &told, sizeof told);
+	while (vmo_info(vmo[t.i].v, &is) == VM_AGAIN)
+		;
+	must(told.rights == capability[t.c].rights);
+	is.rights = told.rights;
+	must(memcmp(&told, &is, sizeof is) == 0);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* familyranges.c: operations of families.c on ranges of objects, and those that move pages between them. */
+#include <string.h>
+#include "model/familyops.h"
+
+static const bool built_refusals = false;       /* of what would take a contiguous one apart */
+
+/* How far a COMMIT that found no memory got is seen only in the content. */
+static sys_status_t commit(const struct target *t, u64 offset, u64 length, bool cut)
+{
+	u64 page = t->shift + (offset >> PAGE_SHIFT), end = t->shift + ((offset + length + PAGE_MASK) >> PAGE_SHIFT);
+	struct m_page *p;
+
+	for (; length && page < end; page++) {
+		if (cut && grows(t->o, page) && tree_tag(tree_lookup(&vmo[t->o].v->tree, page)) != TREE_PAGE)
+			return SYS_ERR_NO_MEMORY;
+		sys_status_t status = own(t->o, page, &p);
+		if (status != SYS_OK)
+			return ended_with(status);
+	}
+	return SYS_OK;
+}
+
+void op_commit(void)
+{
+	struct target t;
+	u64 offset, length;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, MANY, &offset, &length);
+	if (length > MANY || (t.o != NONE && !room_for(t.o, 12)))
+		return;
+	status = world_call(wants_of(&t, offset, length), NR_vmo_op_range, t.name, SYS_VMO_OP_COMMIT, offset, length, 0, 0);
+	expected = judge_range(&t, SYS_RIGHT_WRITE, offset, length);
+	if (expected == SYS_OK)
+		expected = commit(&t, offset, length, status == SYS_ERR_NO_MEMORY);
+	must(status == expected);
+	if (status == SYS_ERR_NO_MEMORY)
+		must(may_be_short(vmo[t.o].account, most_for(12)));
+}
+
+void op_decommit(void)
+{
+	struct target t;
+	u64 offset, length;
+	sys_status_t status, expected;
+
+	if (!pick(&t) || (t.o != NONE && vmo[t.o].contiguous && !built_refusals))
+		return;
+	any_range(&t, chance(80) ? MANY : UINT64_MAX, &offset, &length);
+	if (chance(90)) {
+		offset &= ~PAGE_MASK;
+		length = length < UINT64_MAX - PAGE_SIZE_ ? page_up(length) : length;
+	}
+	status = world_call(NO_WANTS, NR_vmo_op_range, t.name, SYS_VMO_OP_DECOMMIT, offset, length, 0, 0);
+	expected = allowed(&t, SYS_RIGHT_WRITE, 0);
+	if (expected == SYS_OK && (!page_aligned(offset) || !page_aligned(length)))
+		expected = SYS_ERR_INVALID_ARGS;
+	if (expected == SYS_OK)
+		expected = judge_range(&t, SYS_RIGHT_WRITE, offset, length);
+	if (expected == SYS_OK && (vmo[t.o].kind != ANONYMOUS || vmo[t.o].contiguous))
+		expected = SYS_ERR_NOT_SUPPORTED;
+	must(status == expected);
+	if (status == SYS_OK)
+		entries_remove(t.o, t.shift + (offset >> PAGE_SHIFT), t.shift + ((offset + length) >> PAGE_SHIFT));
+}
+
+/* How far one that found no memory got: up to a page that it could not make, or could not hide. */
+static sys_status_t zero_until(const struct target *t, u64 from, u64 to)
+{
+	while (from < to) {
+		u64 page = from >> PAGE_SHIFT, next = MIN(to, (page + 1) << PAGE_SHIFT);
+		const struct m_entry *e = entry_at(t->o, page);
+		bool whole = next - from == PAGE_SIZE_;
+		if (whole ? there_is(t->o, page) != TREE_ZERO : grows(t->o, page) && there_is(t->o, page) != TREE_PAGE)
+			if (!e || (whole && e->p && there_is(t->o, page) == TREE_PAGE))
+				return SYS_ERR_NO_MEMORY;
+		sys_status_t status = zero_bytes(t->o, &from, next);
+		if (status != SYS_OK)
+			return ended_with(status);
+	}
+	return SYS_OK;
+}
+
+void op_zero(void)
+{
+	struct target t;
+	u64 offset, length, from;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, MANY, &offset, &length);
+	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS)))
+		return;
+	status = world_call(wants_of(&t, offset, length), NR_vmo_op_range, t.name, SYS_VMO_OP_ZERO, offset, length, 0, 0);
+	expected = judge_range(&t, SYS_RIGHT_WRITE, offset, length);
+	if (expected == SYS_OK) {
+		from = (t.shift << PAGE_SHIFT) + offset;
+		if (status == SYS_ERR_NO_MEMORY)
+			expected = zero_until(&t, from, from + length);
+		else
+			expected = ended_with(zero_bytes(t.o, &from, from + length));
+		must(status != SYS_ERR_NO_MEMORY || may_be_short(vmo[t.o].account, most_for(12)));
+	}
+	must(status == expected);
+	compare_range(&t, offset, length);
+}
+
+/* ---- what moves no bytes ----------------------------------------------------------------------------------------- */
+
+void op_lock(void)
+{
+	struct target t;
+	u32 op = SYS_VMO_OP_LOCK + (u32)choose(3);
+	u64 offset = chance(90) ? 0 : choose(NEAR), length;
+	sys_vmo_lock_state_t state;
+	sys_status_t status, expected;
+	bool buffer = chance(90);
+
+	if (!pick(&t))
+		return;
+	length = chance(90) ? t.size : choose(NEAR);
+	status = world_call(NO_WANTS, NR_vmo_op_range, t.name, op, offset, length, buffer ? world_buffer() : 0, buffer ? sizeof state : 0);
+	expected = allowed(&t, 0, SYS_RIGHT_READ | SYS_RIGHT_WRITE);
+	if (expected == SYS_OK && t.o == NONE)
+		expected = SYS_ERR_BAD_STATE;
+	if (expected == SYS_OK && !(vmo[t.o].options & SYS_VMO_DISCARDABLE))
+		expected = SYS_ERR_NOT_SUPPORTED;
+	else if (expected == SYS_OK && op == SYS_VMO_OP_LOCK && !buffer)
+		expected = SYS_ERR_INVALID_ARGS;
+	else if (expected == SYS_OK && (offset || length != t.size))
+		expected = SYS_ERR_OUT_OF_RANGE;
+	else if (expected == SYS_OK && op == SYS_VMO_OP_UNLOCK && !vmo[t.o].locks)
+		expected = SYS_ERR_BAD_STATE;
+	must(status == expected);
+	if (status != SYS_OK)
+		return;
+	vmo[t.o].locks += op == SYS_VMO_OP_UNLOCK ? -1u : 1;
+	if (op != SYS_VMO_OP_LOCK)
+		return;
+	world_take(0, &state, sizeof state);
+	must(state.offset == 0 && state.size == t.size && !state.discarded_offset && !state.discarded_size);
+}
+
+/* Missing pages of the root are brought, nothing is copied. */
+static sys_status_t bring(const struct target *t, u64 offset, u64 length)
+{
+	u64 page = t->shift + (offset >> PAGE_SHIFT), end = t->shift + (page_up(offset + length) >> PAGE_SHIFT);
+	struct m_page *p;
+
+	for (; length && page < end; page++) {
+		sys_status_t status = see(t->o, page, &p);
+		if (status != SYS_OK)
+			return ended_with(status);
+	}
+	return SYS_OK;
+}
+
+void op_hint(void)
+{
+	struct target t;
+	u32 op = SYS_VMO_OP_ALWAYS_NEED + (u32)choose(3);
+	u64 offset, length;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, MANY, &offset, &length);
+	if (t.o != NONE && (!room_for(t.o, 12) || length > MANY))
+		return;
+	struct wants wants = op == SYS_VMO_OP_DONT_NEED ? NO_WANTS : wants_of(&t, offset, length);
+	status = world_call(wants, NR_vmo_op_range, t.name, op, offset, length, 0, 0);
+	if (op == SYS_VMO_OP_PREFETCH)
+		expected = judge_range(&t, SYS_RIGHT_READ, offset, length);
+	else
+		expected = allowed(&t, 0, SYS_RIGHT_READ | SYS_RIGHT_WRITE);
+	if (expected == SYS_OK && t.o == NONE)
+		expected = SYS_ERR_BAD_STATE;
+	if (expected == SYS_OK && vmo[t.o].kind != ANONYMOUS && outside(t.size, offset, length))
+		expected = SYS_ERR_OUT_OF_RANGE;
+	if (expected == SYS_OK && op != SYS_VMO_OP_DONT_NEED && !outside(t.size, offset, length))
+		expected = bring(&t, offset, length);
+	must(status == expected);
+}
+
+void op_cache(void)
+{
+	struct target t;
+	u32 op = SYS_VMO_OP_CACHE_SYNC + (u32)choose(4);
+	u64 offset, length;
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	any_range(&t, NEAR, &offset, &length);
+	status = world_call(NO_WANTS, NR_vmo_op_range, t.name, op, offset, length, 0, 0);
+	expected = allowed(&t, op == SYS_VMO_OP_CACHE_INVALIDATE ? SYS_RIGHT_WRITE : SYS_RIGHT_READ, 0);
+	if (expected == SYS_OK && !length)
+		expected = SYS_ERR_INVALID_ARGS;
+	if (expected == SYS_OK && op == SYS_VMO_OP_CACHE_INVALIDATE)
+		expected = SYS_ERR_NOT_SUPPORTED;
+	if (expected == SYS_OK)
+		expected = judge_range(&t, 0, offset, length);
+	must(status == expected);
+}
+
+void op_policy(void)
+{
+	struct target t;
+	u64 policy = choose(SYS_CACHE_WRITE_COMBINING + (chance(5) ? 2 : 1));
+	sys_status_t status, expected;
+
+	if (!pick(&t))
+		return;
+	status = world_call(NO_WANTS, NR_vmo_set_cache_policy, t.name, policy);
+	expected = allowed(&t, SYS_RIGHT_MAP, 0);
+	if (expected == SYS_OK && policy > SYS_CACHE_WRITE_COMBINING)
+		expected = SYS_ERR_INVALID_ARGS;
+	if (expected == SYS_OK && (t.o != t.i || vmo[t.i].parent_koid || vmo[t.i].children || segments_of(t.i)))
+		expected = SYS_ERR_BAD_STATE;
+	if (expected == SYS_OK && pages_of(t.i) && vmo[t.i].policy != SYS_CACHE_CACHED && policy != vmo[t.i].policy)
+		expected = SYS_ERR_BAD_STATE;
+	must(status == expected);
+	if (status == SYS_OK)
+		vmo[t.o].policy = (u32)policy;
+}
+
+/* ---- supply ------------------------------------------------------------------------------------------------------ */
+
+/* One page of the root from one of aux. False: that would need memory, and there is none. */
+static bool supply_page(int root, u64 page, int aux, u64 from, bool stop, u64 *fresh)
+{
+	struct m_entry *e = entry_at(aux, from);
+	struct m_page *p;
+
+	if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT) {
+		if (stop)
+			return false;
+		p = e ? e->p : NULL;
+		if (p && p->refs > 1)
+			p = page_new(p);
+		else if (p)
+			p->refs++;
+		entry_put(root, page, p);
+		*fresh += PAGE_SIZE_;
+	}
+	if (e)
+		entry_remove(aux, e);
+	return true;
+}
+
+/* The program brings pages by itself, out of another member of a family. */
+void op_supply(void)
+{
+	struct target t, aux;
+	u64 offset, length, from, fresh = 0;
+	sys_status_t status, expected;
+
+	if (!pick(&t) || !pick(&aux) || vmo[t.i].over || vmo[aux.i].over || t.o != t.i || aux.o != aux.i ||
+	    (vmo[aux.o].contiguous && !built_refusals))
+		return;
+	any_range(&t, MANY, &offset, &length);
+	from = any_place(aux.size);
+	if (chance(90)) {
+		offset &= ~PAGE_MASK;
+		from &= ~PAGE_MASK;
+		length = MIN(length, MANY) & ~PAGE_MASK;
+	}
+	if (!room_for(t.o, 12))
+		return;
+	status = world_call(NO_WANTS, NR_pager_supply_pages, pager_cap, t.name, offset, length, aux.name, from);
+	expected = allowed(&aux, SYS_RIGHT_READ | SYS_RIGHT_WRITE, 0);
+	if (expected == SYS_OK) {
+		if (!page_aligned(offset) || !page_aligned(length) || !page_aligned(from) || vmo[t.o].kind != ROOT)
+			expected = SYS_ERR_INVALID_ARGS;
+		else if (outside(t.size, offset, length) || outside(aux.size, from, length))
+			expected = SYS_ERR_OUT_OF_RANGE;
+		else if (vmo[aux.o].kind != ANONYMOUS || vmo[aux.o].contiguous)
+			expected = SYS_ERR_NOT_SUPPORTED;
+	}
+	must(status == expected || (expected == SYS_OK && status == SYS_ERR_NO_MEMORY && may_be_short(vmo[t.o].account, most_for(12))));
+	if (expected != SYS_OK)
+		return;
+	for (u64 done = 0; done < length; done += PAGE_SIZE_) {
+		bool stop = status != SYS_OK && fresh == world_regs()->rdx;
+		if (!supply_page(t.o, (offset + done) >> PAGE_SHIFT, aux.o, (from + done) >> PAGE_SHIFT, stop, &fresh))
+			break;
+	}
+	must(world_regs()->rdx == fresh);
+}
+
+/* ---- transfer ---------------------------------------------------------------------------------------------------- */
+
+static sys_status_t judge_transfer(const struct target *to, u64 at, const struct target *from, u64 of, u64 length, u32 options)
+{
+	sys_status_t status = allowed(to, SYS_RIGHT_WRITE, 0);
+
+	if (status == SYS_OK)
+		status = allowed(from, SYS_RIGHT_READ | SYS_RIGHT_WRITE, 0);
+	if (status != SYS_OK)
+		return status;
+	if (options || !page_aligned(at) || !page_aligned(of) || !page_aligned(length))
+		return SYS_ERR_INVALID_ARGS;
+	if (to->o == NONE || from->o == NONE)
+		return SYS_ERR_BAD_STATE;
+	if (outside(to->size, at, length) || outside(from->size, of, length))
+		return SYS_ERR_OUT_OF_RANGE;
+	if (vmo[to->o].kind == ROOT || vmo[from->o].kind == ROOT || vmo[to->o].contiguous || vmo[from->o].contiguous)
+		return SYS_ERR_NOT_SUPPORTED;
+	return SYS_OK;
+}
+
+/* One page moves: what is seen there becomes the other's own, and nothing is seen there any more. */
+static sys_status_t transfer_page(int to, u64 at, int from, u64 of)
+{
+	struct m_page *p;
+	u64 begin = at << PAGE_SHIFT;
+	sys_status_t status = see(from, of, &p);
+
+	if (status != SYS_OK)
+		return status;
+	if (p)
+		p->refs++;
+	zero_bytes(to, &begin, begin + PAGE_SIZE_);
+	if (p) {
+		struct m_entry *marker = entry_at(to, at);
+		if (marker)
+			entry_remove(to, marker);
+		entry_put(to, at, p);
+	}
+	begin = of << PAGE_SHIFT;
+	zero_bytes(from, &begin, begin + PAGE_SIZE_);
+	struct m_entry *e = entry_at(to, at);
+	if (p && p->refs > 1) {                 /* it was shared: a copy came */
+		e->p = page_new(p);
+		page_release(p);
+	}
+	return SYS_OK;
+}
+
+void op_transfer(void)
+{
+	struct target to, from;
+	u64 at, of, length;
+	u32 options = chance(2);
+	sys_status_t status, expected;
+
+	if (!pick(&to) || !pick(&from) || to.o == NONE || from.o == NONE)
+		return;
+	any_range(&to, MANY, &at, &length);
+	of = any_place(from.size);
+	if (chance(95)) {
+		at &= ~PAGE_MASK;
+		of &= ~PAGE_MASK;
+		length = MIN(length, MANY) & ~PAGE_MASK;
+	}
+	if (!room_for(to.o, 12) || !room_for(from.o, 12) || length > MANY)
+		return;
+	if (to.o == from.o && (to.shift << PAGE_SHIFT) + at < (from.shift << PAGE_SHIFT) + of + length &&
+	    (from.shift << PAGE_SHIFT) + of < (to.shift << PAGE_SHIFT) + at + length)
+		return;
+	status = world_call(wants_of(&from, of, length), NR_vmo_transfer_data, to.name, options, at, length, from.name, of);
+	expected = judge_transfer(&to, at, &from, of, length, options);
+	for (u64 done = 0; expected == SYS_OK && done < length; done += PAGE_SIZE_)
+		expected = ended_with(transfer_page(to.o, to.shift + ((at + done) >> PAGE_SHIFT), from.o,
+		                                    from.shift + ((of + done) >> PAGE_SHIFT)));
+	must(status == expected);
+	compare_range(&to, at, length);
+	compare_range(&from, of, length);
+}
