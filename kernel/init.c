@@ -10,6 +10,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "syscall/call.h"
+#include "vm/cursor.h"
 
 #define INIT_SLOTS    4096u
 #define INIT_PRIORITY 128u
@@ -68,13 +69,13 @@ static void make_cspace(void)
 /* The kernel's view of a byte of an anonymous VMO, for the rest of its page. */
 static void *vmo_byte(struct vmo *v, u64 offset)
 {
-	struct page_wait none;
+	struct cursor c;
 	struct page_ref page;
 	sys_status_t status;
 
-	page_wait_init(&none);
+	cursor_begin(&c, v, offset >> PAGE_SHIFT, (offset >> PAGE_SHIFT) + 1, TREE_LEVELS + 1, NULL);
 	do
-		status = cursor_require(v, offset >> PAGE_SHIFT, true, 1, TREE_LEVELS + 1, &none, &page);
+		status = cursor_require(&c, true, &page);
 	while (status == VM_AGAIN);
 	must(status, "a page of its memory");
 	return (u8 *)phys_to_virt(page.frame) + (offset & PAGE_MASK);

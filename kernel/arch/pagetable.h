@@ -25,6 +25,10 @@ unsigned pt_missing(paddr_t root, vaddr_t va);
 struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const paddr_t *tables);
 /* The same where no table is missing, in one walk; *old: what was there. False, and nothing done: one is. */
 bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct pt_entry *old);
+/* How many entries from va's on, `max` at most, are not there yet, as far as va's leaf table goes; 0: that is missing. */
+unsigned pt_absent(paddr_t root, vaddr_t va, unsigned max);
+/* Makes n entries, which pt_absent() has counted, from va's on. */
+void pt_map_absent(paddr_t root, vaddr_t va, const struct pt_entry *entry, unsigned n);
 struct pt_entry pt_query(paddr_t root, vaddr_t va);
 /* For user copies: the kernel's address of the byte at va if all of `need` (PT_READ, PT_WRITE) is allowed at every level, else NULL. Marks accessed (dirty). */
 void *pt_reach(paddr_t root, vaddr_t va, u32 need);

@@ -22,7 +22,7 @@ enum frame_kind {
 struct frame {
 	u8 kind;
 	u8 level;               /* node: 0 a leaf; table: 1 a leaf; slab: size class */
-	u16 state;              /* slab: cells in use (low byte), first free cell + 1 (high byte); page: dirty state, age (later) */
+	u16 state;              /* slab: cells in use (low byte), first free cell + 1 (high byte); page: FRAME_* below */
 	u32 refs;               /* page, node: slots of nodes and contents that name it */
 	union {
 		struct { u32 next, prev; u64 owner; } list;             /* free; slab: links of its list and the account; table: links, virtual address */
@@ -31,6 +31,13 @@ struct frame {
 	};
 };
 _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per frame");
+
+/* frame.state of a page. Its age: how many rounds of reclaim have not seen it accessed, none if it is young; what is oldest
+ * goes first. An access by a call sets it young (vm/cursor.h), one by a program marks the hardware entry. */
+#define FRAME_AGE       0x00ffu
+#define FRAME_OLDEST    0x00ffu         /* as if nobody had ever accessed it: DONT_NEED */
+#define FRAME_GUARDED   0x0100u         /* ALWAYS_NEED: reclaim leaves it */
+#define FRAME_ZERO_FORK 0x0200u         /* made from zero by an access: may hold zeros only, and nobody has looked yet */
 
 #define FRAME_NIL 0u            /* frame 0 is never given out */
 

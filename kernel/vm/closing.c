@@ -95,11 +95,14 @@ bool mapping_unmap_step(struct vmo *v, u64 page, u64 end)
 	return close_step(v);
 }
 
-bool mapping_unmap_page(struct vmo *v, u64 page)
+bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but)
 {
-	if (!vmo_shown_elsewhere(v) && v->closing.end == 0)
+	if (vmo_shown_only_by(v, but) && v->closing.end == 0)
 		return true;
-	return mapping_unmap_step(v, page, page + 1);
+	v->replacing = but;
+	bool done = mapping_unmap_step(v, page, page + 1);
+	v->replacing = NULL;
+	return done;
 }
 
 static bool forbids(const struct vmo_closing *c, u64 page) { return c->page <= page && page < c->end; }

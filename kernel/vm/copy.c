@@ -124,6 +124,7 @@ static sys_status_t transfer_piece(const struct transfer *t, vaddr_t buf, u64 po
 	unsigned access = t->write ? SYS_ACCESS_READ : SYS_ACCESS_WRITE;
 	u64 within = pos & PAGE_MASK;
 	struct page_ref ref;
+	struct cursor c;
 	void *user;
 
 	for (unsigned i = 0; i < MEET_TRIES; i++) {
@@ -131,7 +132,8 @@ static sys_status_t transfer_piece(const struct transfer *t, vaddr_t buf, u64 po
 		if (status != SYS_OK)
 			return status;
 		t->w->space = NULL;
-		status = cursor_require(t->v, pos >> PAGE_SHIFT, t->write, pages, t->retries, t->w, &ref);
+		cursor_begin(&c, t->v, pos >> PAGE_SHIFT, (pos >> PAGE_SHIFT) + pages, t->retries, t->w);
+		status = cursor_require(&c, t->write, &ref);
 		if (status != SYS_OK)
 			return status;
 		user = reach_now(t->s, buf, access);
@@ -157,7 +159,7 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 			return SYS_ERR_BAD_ADDRESS;
 		u64 n = MIN(left, MIN(PAGE_SIZE_ - (pos & PAGE_MASK), PAGE_SIZE_ - (va & PAGE_MASK)));
 		u64 pages = (((pos & PAGE_MASK) + left - 1) >> PAGE_SHIFT) + 1;
-		sys_status_t status = transfer_piece(t, va, pos, n, MIN(pages, REQUEST_PAGES));
+		sys_status_t status = transfer_piece(t, va, pos, n, pages);
 		if (status != SYS_OK)
 			return status;
 		*done += n;

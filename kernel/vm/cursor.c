@@ -1,114 +1,179 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cursor.c: the one way to pages. Whoever wants a page of a VMO (a fault, a read, a write, commit, supply) asks here,
- * and here alone it is decided what that means:
+/* cursor.c: the one way to pages. Whoever wants a page of a VMO asks here, and here alone it is decided what that means:
  *
- *      what is there              to read                     to write
+ *      what is there              to read                     to write, or to own
  *      a page of its own          that page                   that page
  *      a shared page              that page                   a copy of it takes its place
- *      a marker; a hole           the zero page               a fresh page takes its place
- *      a hole with a source       ask the source              ask the source
+ *      a marker                   the zero page               a fresh page takes its place
+ *      a hole                     as behind() says            as behind() says
  *
  * Before a page takes the place of another (or of the zero page), entries that show the old one are removed, so that no
- * mapping keeps it; the mapping whose fault this is replaces its entry by itself (vmo->replacing). Memory is charged
- * before anything changes.
+ * mapping keeps it; the mapping whose fault this is replaces its entry by itself (cursor.replacing). Memory is charged
+ * before anything changes, and a charge that succeeds has changed no content.
  * Lock: the kernel lock.
  */
+#include "vm/cursor.h"
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "lib/counters.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
-#include "vm/vmo.h"
 
-/* Do other mappings than the one that faults show what is at this page? True: no, or not any more. */
-static bool others_let_go(struct vmo *v, u64 page, paddr_t shown)
+/* What stands behind a hole of v: nothing, which reads as zero, or somebody who is asked. */
+enum behind { BEHIND_ZERO, BEHIND_SOURCE };
+static inline enum behind behind(const struct vmo *v, u64 page)
 {
-	if (!vmo_shown_elsewhere(v) || frame_of(shown)->page.mapped == 0)
-		return true;
-	return mapping_unmap_page(v, page);
+	return unlikely(v->source != NULL) && page < v->source->limit ? BEHIND_SOURCE : BEHIND_ZERO;
+}
+
+/* ---- changing what is there --------------------------------------------------------------------- */
+/* Do other mappings than the one that faults show what is at this page? True: no, or not any more. */
+static inline bool others_let_go(const struct cursor *c, paddr_t shown)
+{
+	return likely(vmo_shown_only_by(c->v, c->replacing)) || frame_of(shown)->page.mapped == 0 ||
+	       mapping_unmap_page(c->v, c->page, c->replacing);
 }
 
 /* A write to a page that others reach too, by its path or by itself. Never charges. */
-static sys_status_t copy_page(struct vmo *v, u64 page, paddr_t shared, unsigned retries, struct tree_place *at,
-                              struct page_ref *out)
+static sys_status_t copy_page(struct cursor *c, paddr_t shared, struct page_ref *out)
 {
-	if (!others_let_go(v, page, shared))
+	struct vmo *v = c->v;
+	if (!others_let_go(c, shared))
 		return VM_AGAIN;
-	sys_status_t status = tree_edit_at(&v->tree, page, retries > TREE_LEVELS, at);
+	sys_status_t status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
 	if (status != SYS_OK)
 		return status;
 	if (frame_of(shared)->refs > 1) {
 		paddr_t copy = frame_alloc(FRAME_PAGE);
 		memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
-		tree_replace(&v->tree, page, at->slot, copy);
+		tree_replace(&v->tree, c->page, c->at.slot, copy);
 		counters.copies++;
 	}
-	*out = (struct page_ref){ tree_frame(*at->slot), true, true };
+	*out = (struct page_ref){ tree_frame(*c->at.slot), true, true };
 	return SYS_OK;
 }
 
 /* A write to what reads as zero. Most often its slot is there, and the walk that found it was the only one. */
-static sys_status_t fill_page(struct vmo *v, u64 page, unsigned retries, struct tree_place *at, struct page_ref *out)
+static sys_status_t fill_page(struct cursor *c, struct page_ref *out)
 {
-	if (!others_let_go(v, page, zero_page))
+	struct vmo *v = c->v;
+	if (!others_let_go(c, zero_page))
 		return VM_AGAIN;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
-	status = tree_edit_at(&v->tree, page, retries > TREE_LEVELS, at);
+	status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
 	if (status != SYS_OK) {
 		tree_uncharge(&v->tree, 1);
 		return status;
 	}
 	/* COMMIT */
 	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true, true };
-	tree_fill_at(&v->tree, page, at, out->frame | TREE_PAGE);
+	if (!(c->flags & CURSOR_NO_FORK))
+		frame_of(out->frame)->state = FRAME_ZERO_FORK;
+	tree_fill_at(&v->tree, c->page, &c->at, out->frame | TREE_PAGE);
 	counters.zero_fills++;
 	return SYS_OK;
 }
 
-static bool source_has(const struct vmo *v, u64 page, tree_slot_t slot)
+/* ---- finding ------------------------------------------------------------------------------------ */
+static inline void seen(const struct cursor *c, struct frame *f)
 {
-	return unlikely(v->source != NULL) && slot == TREE_EMPTY && page < v->source->limit;
+	if (!(c->flags & CURSOR_UNSEEN))
+		f->state &= (u16)~FRAME_AGE;
 }
 
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
-                            struct page_ref *out)
+/* What follows in the row need not be looked for from the root. */
+static __attribute__((noinline)) void keep_row(struct cursor *c)
 {
-	struct tree_place at;
+	if (!c->at.slot)
+		return;
+	c->row = c->at.slot;
+	c->row_first = c->page;
+	c->row_end = c->page + tree_row(&c->v->tree, c->page);
+}
+
+/* What is at the cursor's page, and (c->at) where. */
+static inline tree_slot_t look(struct cursor *c)
+{
+	if (likely(c->page >= c->row_end)) {
+		tree_slot_t slot = tree_locate(&c->v->tree, c->page, &c->at);
+		if (c->end - c->page > 1)
+			keep_row(c);
+		return slot;
+	}
+	c->at.slot = &c->row[c->page - c->row_first];
+	c->at.own = tree_tag(*c->at.slot) != TREE_PAGE || frame_of(tree_frame(*c->at.slot))->refs == 1;
+	return *c->at.slot;
+}
+
+static inline sys_status_t found(struct cursor *c, sys_status_t status)
+{
+	c->page += status == SYS_OK;
+	return status;
+}
+
+sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref *out)
+{
+	struct vmo *v = c->v;
 	if (unlikely(object_dying(&v->object)))
 		return SYS_ERR_BAD_STATE;
-	if (page >= v->size >> PAGE_SHIFT)
+	if (c->page >= vmo_pages(v))
 		return SYS_ERR_OUT_OF_RANGE;
-	tree_slot_t slot = tree_locate(&v->tree, page, &at);
+	tree_slot_t slot = look(c);
 	if (tree_tag(slot) == TREE_PAGE) {
-		if (write && !at.own)
-			return copy_page(v, page, tree_frame(slot), retries, &at, out);
-		counters.shares += !at.own;
-		*out = (struct page_ref){ tree_frame(slot), at.own, false };
-		return SYS_OK;
+		seen(c, frame_of(tree_frame(slot)));
+		if (own && !c->at.own)
+			return found(c, copy_page(c, tree_frame(slot), out));
+		counters.shares += !c->at.own;
+		*out = (struct page_ref){ tree_frame(slot), c->at.own, false };
+		return found(c, SYS_OK);
 	}
-	if (source_has(v, page, slot))
-		return source_request(v->source, page, run, write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ, w);
-	if (write)
-		return fill_page(v, page, retries, &at, out);
+	if (slot == TREE_EMPTY && behind(v, c->page) == BEHIND_SOURCE)
+		return source_request(v->source, c->page, c->end - c->page, write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ, c->wait);
+	if (own)
+		return found(c, fill_page(c, out));
 	*out = (struct page_ref){ zero_page, false, false };
-	return SYS_OK;
+	return found(c, SYS_OK);
+}
+
+u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
+{
+	struct vmo *v = c->v;
+	u64 end = MIN(c->end, vmo_pages(v)), n = 0, row = 0;
+	const tree_slot_t *slot = NULL;
+	bool own = false;
+	if (unlikely(object_dying(&v->object)))
+		return 0;
+	for (; n < max && c->page < end; n++, slot++, row--, c->page++) {
+		if (row == 0 && !(slot = tree_slots(&v->tree, c->page, &row, &own)))
+			break;
+		struct frame *f = frame_of(tree_frame(*slot));
+		if (tree_tag(*slot) != TREE_PAGE || (write && !(own && f->refs == 1)))
+			break;
+		seen(c, f);
+		out[n] = (struct page_ref){ tree_frame(*slot), own && f->refs == 1, false };
+	}
+	return n;
+}
+
+u64 cursor_skip_missing(struct cursor *c)
+{
+	const struct tree *t = &c->v->tree;
+	u64 from = c->page;
+	tree_slot_t kind;
+	c->page = tree_next(t, from, c->end);
+	if (c->page == from && from < c->end && tree_tag(tree_lookup(t, from)) == TREE_ZERO)
+		c->page = tree_run(t, from, MIN(c->end, from + TREE_FANOUT), &kind);
+	return c->page - from;
 }
 
 bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)
 {
-	bool own;
-	if (object_dying(&v->object) || page >= v->size >> PAGE_SHIFT)
-		return false;
-	tree_slot_t slot = tree_find(&v->tree, page, &own);
-	if (tree_tag(slot) == TREE_PAGE) {
-		*out = (struct page_ref){ tree_frame(slot), own, false };
-		return true;
-	}
-	if (source_has(v, page, slot))
-		return false;
-	*out = (struct page_ref){ zero_page, false, false };
-	return true;
+	struct page_wait nobody = { .poll = true };
+	struct cursor c;
+	cursor_begin(&c, v, page, page + 1, 0, &nobody);
+	c.flags = CURSOR_UNSEEN;
+	return cursor_require(&c, false, out) == SYS_OK;
 }

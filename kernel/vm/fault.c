@@ -28,8 +28,6 @@ static inline sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, un
 {
 	if (access & MAPPING_PERMS & ~perm)
 		return SYS_ERR_ACCESS_DENIED;
-	if (unlikely(object_dying(&m->vmo->object)))
-		return SYS_ERR_BAD_STATE;
 	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE) && va >= mapping_stream_end(m))
 		return SYS_ERR_OUT_OF_RANGE;
 	return SYS_OK;
@@ -53,6 +51,7 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	struct mapping *m = space_find(s, va);
 	bool write = access & SYS_ACCESS_WRITE;
 	struct page_ref ref;
+	struct cursor c;
 	vaddr_t until;
 
 	if (!m)
@@ -66,9 +65,9 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	u64 page = mapping_page(m, va);
 	w->space = s;
 	w->va = va;
-	v->replacing = m;
-	status = cursor_require(v, page, write, 1, retries, w, &ref);
-	v->replacing = NULL;
+	cursor_begin(&c, v, page, page + 1, retries, w);
+	c.replacing = m;
+	status = cursor_require(&c, write, &ref);
 	if (status != SYS_OK) {
 		if (unlikely(v->closing.end))           /* its walk left this entry out, and another fault may see its end */
 			space_unmap_span(s, va, va + PAGE_SIZE_);
@@ -95,14 +94,16 @@ void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 	if (!m)
 		return;
 	u32 perm = mapping_perm(m, va, &until);
-	if (fault_allowed(m, va, w->access, perm) != SYS_OK)
+	if (fault_allowed(m, va, w->access, perm) != SYS_OK || object_dying(&m->vmo->object))
 		return;
 	u64 page = mapping_page(m, va);
 	const struct vmo_closing *c = &m->vmo->closing;
 	if (c->page <= page && page < c->end)
 		return;
 	if (!ref || m->vmo != w->root || page != w->page) {
-		if (!cursor_peek(m->vmo, page, &found))
+		struct cursor at;
+		cursor_begin(&at, m->vmo, page, page + 1, 0, NULL);
+		if (!cursor_maybe(&at, false, &found))
 			return;
 		ref = &found;
 	}

@@ -96,10 +96,10 @@ static inline void mapping_note_write(struct mapping *m, vaddr_t va, vaddr_t end
 bool mapping_help_close(struct vmo *v, u64 page, bool write);
 
 /* ---- taking access away (closing.c) ---------------------------------------------------------------------- */
-/* Do mappings show pages of v, but the one that faults just now? */
-static inline bool vmo_shown_elsewhere(const struct vmo *v)
+/* Does no mapping show pages of v, but `but` (NULL: none)? */
+static inline bool vmo_shown_only_by(const struct vmo *v, const struct mapping *but)
 {
-	return v->mappings.root && !(v->replacing && avl_alone(&v->mappings, &v->replacing->own.node));
+	return but ? avl_alone(&v->mappings, &but->own.node) : !v->mappings.root;
 }
 
 /* Each of these does one bounded step. While it returns false the content must not be changed yet: let the call or
@@ -110,9 +110,9 @@ static inline bool vmo_shown_elsewhere(const struct vmo *v)
 bool mapping_protect_step(struct vmo *v);
 /* Removes the hardware entries of object pages [page, end) in all mappings of v. */
 bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
-/* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that
- * faults (v->replacing) is left out. */
-bool mapping_unmap_page(struct vmo *v, u64 page);
+/* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults
+ * (`but`, or NULL) is left out. */
+bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but);
 /* Ends one mapping of v (v is dying): unmaps a bounded part; true: there are no more mappings. */
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */

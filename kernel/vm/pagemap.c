@@ -6,6 +6,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vm/cursor.h"
 
 struct kept_page {
 	u8 part;                        /* PART_KEPT */
@@ -31,6 +32,7 @@ static struct kept_page *find(const struct vmo *v, u64 page)
 static sys_status_t keep(struct vmo *v, u64 page, struct kept_page **out)
 {
 	struct page_ref ref;
+	struct cursor c;
 	sys_status_t status;
 	struct kept_page *k = *out = find(v, page);
 	if (k)
@@ -40,7 +42,9 @@ static sys_status_t keep(struct vmo *v, u64 page, struct kept_page **out)
 	*out = k = slab_alloc(v->object.account, sizeof *k, PART_KEPT, &status);
 	if (!k)
 		return status;
-	status = cursor_require(v, page, true, 1, TREE_LEVELS + 1, NULL, &ref);
+	cursor_begin(&c, v, page, page + 1, TREE_LEVELS + 1, NULL);
+	c.flags = CURSOR_NO_FORK;
+	status = cursor_require_owned(&c, true, &ref);
 	if (status != SYS_OK) {
 		slab_free(k, sizeof *k);
 		return status;

@@ -16,6 +16,7 @@
 #include "lib/counters.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
 

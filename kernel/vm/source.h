@@ -17,6 +17,7 @@
 #pragma once
 #include "vm/vmo.h"
 
+struct page_ref;
 struct pager {
 	struct object object;
 	struct pqueue queue;            /* page_wait.queue of undelivered requests */

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "arch/pagetable.h"
+#include "vm/cursor.h"
 #include "vm/vmar.h"
 
 static inline vaddr_t span_end(vaddr_t va) { return (va & ~(PT_SPAN - 1)) + PT_SPAN; }

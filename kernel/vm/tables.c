@@ -147,21 +147,22 @@ void space_enter(struct space *s, vaddr_t va, paddr_t frame, u32 flags)
 
 void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t end, u32 perm)
 {
-	struct vmo *v = m->vmo;
-	struct page_ref ref;
-	struct pt_entry old;
-	vaddr_t first = va, high = 0;
+	struct page_ref ref[FAULT_NEIGHBOURS];
+	struct pt_entry entry[FAULT_NEIGHBOURS];
+	struct cursor c;
+	unsigned there = va < end ? pt_absent(s->root, va, MIN((end - va) >> PAGE_SHIFT, FAULT_NEIGHBOURS)) : 0;
 
-	for (; va < end && !pt_query(s->root, va).flags; va += PAGE_SIZE_) {
-		if (!cursor_peek(v, mapping_page(m, va), &ref) || ref.frame == zero_page)
-			break;
-		u32 flags = mapping_entry_flags(m, perm, &ref);
-		if (!pt_map_present(s->root, va, ref.frame, flags, &old))
-			break;
-		if (flags & PT_WRITE)
-			high = va + PAGE_SIZE_;
-		entered(va, ref.frame, old);
+	if (there == 0)
+		return;
+	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
+	c.flags = CURSOR_UNSEEN;
+	there = (unsigned)cursor_existing(&c, false, there, ref);
+	for (unsigned i = 0; i < there; i++) {
+		entry[i] = (struct pt_entry){ ref[i].frame, mapping_entry_flags(m, perm, &ref[i]) };
+		frame_of(ref[i].frame)->page.mapped++;
+		if (entry[i].flags & PT_WRITE)
+			mapping_note_write(m, va + i * PAGE_SIZE_, va + (i + 1) * PAGE_SIZE_);
 	}
-	if (high)
-		mapping_note_write(m, first, high);
+	if (there)
+		pt_map_absent(s->root, va, entry, there);
 }

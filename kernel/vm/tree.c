@@ -49,19 +49,6 @@
 #include "vm/tree_node.h"
 
 /* ---- charges ------------------------------------------------------------------------------------ */
-sys_status_t tree_charge(struct tree *t, u64 frames)
-{
-	if (unlikely(t->reserve >= frames)) {
-		t->reserve -= frames;
-		t->charged += frames;
-		return SYS_OK;
-	}
-	sys_status_t status = account_charge(t->account, frames);
-	if (status == SYS_OK)
-		t->charged += frames;
-	return status;
-}
-
 sys_status_t tree_reserve(struct tree *t, u64 frames)
 {
 	sys_status_t status = account_charge(t->account, frames);
@@ -198,6 +185,29 @@ tree_slot_t tree_lookup(const struct tree *t, u64 page)
 {
 	bool own;
 	return tree_find(t, page, &own);
+}
+
+const tree_slot_t *tree_slots(const struct tree *t, u64 page, u64 *count, bool *own)
+{
+	u64 index = tree_index(t, page);
+	paddr_t node = tree_root(t);
+	*own = true;
+	if (t->inlined) {
+		*count = TREE_INLINE - page;
+		return page < TREE_INLINE ? &t->slot[page] : NULL;
+	}
+	if (!node_covers(frame_of(node), index))
+		return NULL;
+	for (unsigned level = frame_of(node)->level;; level--) {
+		tree_slot_t *slot = &node_slots(node)[slot_number(index, level)];
+		*own &= frame_of(node)->refs == 1;
+		*count = TREE_FANOUT - slot_number(index, level);
+		if (level == 0)
+			return slot;
+		if (tree_tag(*slot) != TREE_NODE)
+			return NULL;
+		node = tree_frame(*slot);
+	}
 }
 
 /* ---- filling ------------------------------------------------------------------------------------ */

@@ -67,6 +67,9 @@ struct tree_place {
 };
 /* tree_find, for a caller that goes on to tree_fill_at() and so walks once. */
 tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at);
+/* The slots from the page's own to the end of their row (a leaf, or the header), *count of them. *own: no other tree
+ * reaches the row. NULL: there is no leaf. */
+const tree_slot_t *tree_slots(const struct tree *t, u64 page, u64 *count, bool *own);
 /* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped
  * siblings. */
 u64 tree_next(const struct tree *t, u64 page, u64 end);
@@ -105,7 +108,17 @@ paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at);
 /* Frees the nodes on the way to `page` that hold nothing. The path is the tree's own. */
 void tree_prune(struct tree *t, u64 page);
 
-sys_status_t tree_charge(struct tree *t, u64 frames);
+static inline sys_status_t tree_charge(struct tree *t, u64 frames)
+{
+	sys_status_t status = SYS_OK;
+	if (unlikely(t->reserve >= frames))
+		t->reserve -= frames;
+	else
+		status = account_charge(t->account, frames);
+	if (likely(status == SYS_OK))
+		t->charged += frames;
+	return status;
+}
 void tree_uncharge(struct tree *t, u64 frames);
 /* Charges frames in advance, so that what is made next cannot fail (as account_charge); gives back what is left. */
 sys_status_t tree_reserve(struct tree *t, u64 frames);

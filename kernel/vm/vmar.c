@@ -192,13 +192,16 @@ static void map_present(struct mapping *m)
 	vaddr_t until, va = m->region.base, end = MIN(mapping_end_va(m), va + PRESENT_PAGES * PAGE_SIZE_);
 	u32 perm = mapping_perm(m, va, &until);
 	struct page_ref ref;
+	struct cursor c;
 
 	if (!perm || m->vmo->closing.end)
 		return;
 	if (m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE)
 		end = MIN(end, mapping_stream_end(m));
+	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
+	c.flags = CURSOR_UNSEEN;
 	for (; va < end && ((va & (16 * PAGE_SIZE_ - 1)) || !arch_preempt_poll()); va += PAGE_SIZE_)
-		if (cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame != zero_page)
+		if (cursor_maybe(&c, false, &ref))
 			fault_enter(m->region.parent->space, m, va, perm, &ref);
 }
 

@@ -17,6 +17,7 @@
 #define FAULT_NEIGHBOURS 16u            /* pages entered per fault at most */
 #define VMAR_DEPTH       32u            /* a region at this depth has no regions: a fault looks at no more levels */
 
+struct page_ref;
 struct vmar {
 	struct region region;           /* starts with its struct object */
 	struct avl_tree children;

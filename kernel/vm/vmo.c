@@ -5,6 +5,7 @@
  */
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"

@@ -48,7 +48,7 @@ struct vmo {
 	u64 mapping_count;              /* its own */
 	struct list writable;           /* mappings that may have writable hardware entries */
 	struct vmo_closing closing;
-	struct mapping *replacing;      /* during cursor_require() of a fault: the mapping whose entry the fault
+	struct mapping *replacing;      /* during mapping_unmap_page() for a fault: the mapping whose entry the fault
 	                                 * replaces by itself if that returns SYS_OK */
 	struct source *source;          /* what stands behind a root; NULL: zero */
 	bool trimming;                  /* it shrank, and content beyond its size is not all removed yet: nobody sees
@@ -96,23 +96,6 @@ sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done
  * changes it meanwhile. BAD_STATE: it is dying. metadata_bytes is 0 as long as there is no content. */
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info);
 
-/* ---- the cursor: the one way to pages, for faults, reads, writes, commit and supply (cursor.c) ---- */
-struct page_ref {
-	paddr_t frame;                  /* the page; the shared zero page where nothing is */
-	bool writable;                  /* it is this VMO's own, unshared, and may be entered writable */
-	bool fresh;                     /* it was made for this access: what lies beside it is hardly there yet */
-};
-/* The page at this page number for reading or (write) for writing: returns it, allocates, copies, or asks the source.
- * SYS_OK; VM_AGAIN; SYS_ERR_SHOULD_WAIT (w is registered); OUT_OF_RANGE (beyond the size), NO_MEMORY, BAD_STATE (dying,
- * detached, closed account). VM_AGAIN also: entries that show what would be replaced are being removed. `retries`: how
- * often the same fault was re-executed (a whole path is copied when above TREE_LEVELS). `run`: pages the caller will
- * want from here on (>= 1), the request's length at most. */
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
-                            struct page_ref *out);
-/* What is there already, without allocating, copying or asking: false if a read would have to wait or allocate. An
- * anonymous hole gives the zero page. */
-bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out);
-extern paddr_t zero_page;
 /* Makes the zero page (the root account pays for it), registers the types. Needs account_init(). */
 void vmo_boot(void);
 

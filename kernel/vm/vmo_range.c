@@ -2,34 +2,44 @@
 /* vmo_range.c: operations on ranges of memory objects. Lock: the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
 
-/* A page of its own, as a write would make it; a pager's page is only made present. Whole paths are copied: six nodes
- * at most. */
-static sys_status_t commit_page(struct vmo *v, u64 page, u64 run, struct page_wait *w)
+#define COMMIT_BATCH 8u                 /* pages between looks at pending interrupts */
+
+/* A few pages of its own, as writes would make them; a pager's pages are only made present. What is missing is charged at once, if the
+ * account has that much. */
+static sys_status_t commit_batch(struct cursor *c)
 {
+	u64 stop = MIN(c->end, c->page + COMMIT_BATCH);
+	u64 missing = c->v->source ? 0 : tree_next(&c->v->tree, c->page, stop) - c->page;
 	struct page_ref ref;
-	sys_status_t status = cursor_require(v, page, !v->source, run, TREE_LEVELS + 1, w, &ref);
-	if (status == SYS_OK && ref.frame == zero_page)
-		status = cursor_require(v, page, true, run, TREE_LEVELS + 1, w, &ref);
+	sys_status_t status = missing > 1 ? cursor_give(c, missing) : SYS_OK;
+	if (status == VM_AGAIN)
+		return status;
+	do
+		status = cursor_require_owned(c, false, &ref);
+	while (status == SYS_OK && c->page < stop);
+	cursor_take_back(c);
 	return status;
 }
 
+/* Whole paths are copied: six nodes at most. */
 static sys_status_t commit(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w)
 {
-	u64 last = (offset + size - 1) >> PAGE_SHIFT;
-	while (*done < size) {
-		u64 page = (offset + *done) >> PAGE_SHIFT;
-		sys_status_t status = commit_page(v, page, last - page + 1, w);
-		if (status != SYS_OK)
-			return status;
-		*done = MIN(size, ((page + 1) << PAGE_SHIFT) - offset);
-		if (*done < size && arch_preempt_poll())
-			return VM_AGAIN;
+	struct cursor c;
+	sys_status_t status = SYS_OK;
+	cursor_begin(&c, v, (offset + *done) >> PAGE_SHIFT, (offset + size + PAGE_MASK) >> PAGE_SHIFT, TREE_LEVELS + 1, w);
+	c.flags = CURSOR_NO_FORK;
+	while (status == SYS_OK && *done < size) {
+		status = commit_batch(&c);
+		*done = MIN(size, MAX(offset + *done, c.page << PAGE_SHIFT) - offset);
+		if (status == SYS_OK && *done < size && arch_preempt_poll())
+			status = VM_AGAIN;
 	}
-	return SYS_OK;
+	return status;
 }
 
 /* One step of giving up [*page, end), which has no entries; what is kept is cleared in place. True: done. */

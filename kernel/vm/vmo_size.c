@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
@@ -40,10 +41,12 @@ sys_status_t vmo_get_size(struct vmo *v, u64 *size)
 static sys_status_t clear_tail(struct vmo *v, u64 size)
 {
 	struct page_ref page;
+	struct cursor c;
 	u64 number = size >> PAGE_SHIFT;
 	if (page_aligned(size) || number >= vmo_pages(v) || tree_tag(tree_lookup(&v->tree, number)) != TREE_PAGE)
 		return SYS_OK;
-	sys_status_t status = cursor_require(v, number, true, 1, TREE_LEVELS + 1, NULL, &page);
+	cursor_begin(&c, v, number, number + 1, TREE_LEVELS + 1, NULL);
+	sys_status_t status = cursor_require(&c, true, &page);
 	if (status == SYS_OK)
 		vmo_clear_behind(page.frame, size);
 	return status;

@@ -68,6 +68,29 @@ static void bench_faults(void)
 	MUST(sys_cap_delete(vmo));
 }
 
+/* Reads of sixteen pages in a row that are there and shared with a snapshot, by page. */
+static void bench_resident(void)
+{
+	enum { TIMES = (WARM + ROUNDS) / 16 };
+	static uint64_t count[TIMES];
+	sys_cap_t vmo, child;
+
+	MUST(sys_vmo_create(SYS_CAP_UNTYPED, size, 0, &vmo));
+	MUST(sys_vmo_op_range(vmo, SYS_VMO_OP_COMMIT, 0, size, NULL, 0));
+	MUST(sys_vmo_create_child(vmo, SYS_CAP_UNTYPED, SYS_VMO_CHILD_SNAPSHOT, 0, size, &child));
+	void *at = map(vmo);
+	for (unsigned i = 0; i < TIMES; i++) {
+		uint64_t begin = counter();
+		for (unsigned page = 0; page < 16; page++)
+			run_read_page(at, i * 16 + page);
+		count[i] = (counter() - begin - reading) / 16;
+	}
+	report("fault_minor_read_16", count, TIMES, 0);
+	unmap(at);
+	MUST(sys_cap_delete(child));
+	MUST(sys_cap_delete(vmo));
+}
+
 static void bench_pager(void)
 {
 	sys_cap_t ep, pager, vmo;
@@ -90,5 +113,6 @@ static void bench_pager(void)
 void bench_rows(void)
 {
 	bench_faults();
+	bench_resident();
 	bench_pager();
 }

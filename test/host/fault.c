@@ -5,6 +5,7 @@
 #include <string.h>
 #include "arch/arch.h"
 #include "common/harness.h"
+#include "common/page.h"
 #include "mem/account.h"
 #include "vm/source.h"
 #include "vm/space.h"
@@ -257,7 +258,7 @@ START_TEST(closing_in_steps)
 		at[i] = map(v, RW, i % 2, 1);
 		eq(fault(at[i], SYS_ACCESS_READ), SYS_OK);
 	}
-	eq(cursor_require(v, 0, true, 1, 9, &wait_here, &ref), VM_AGAIN);
+	eq(page_require(v, 0, true, 1, 9, &wait_here, &ref), VM_AGAIN);
 	ck_assert(v->closing.end == 1);
 	vm_fault(space, at[0], SYS_ACCESS_READ, 0, &wait_here);
 	for (unsigned i = 0; i < 200 && v->closing.end; i += 2) {
@@ -273,11 +274,11 @@ START_TEST(closing_in_steps)
 	}
 	for (unsigned i = 1; i < 200; i += 2)
 		eq(fault(at[i], SYS_ACCESS_READ), SYS_OK);
-	eq(cursor_require(v, 1, true, 1, 9, &wait_here, &ref), VM_AGAIN);
+	eq(page_require(v, 1, true, 1, 9, &wait_here, &ref), VM_AGAIN);
 	ck_assert_ptr_nonnull(v->closing.at);
 	eq(again(vmar_unmap(&space->root_vmar, true, v->closing.at->mapping->region.base, P)), SYS_OK);
 	ck_assert_ptr_null(v->closing.at);
-	eq(again(cursor_require(v, 1, true, 1, 9, &wait_here, &ref)), SYS_OK);
+	eq(again(page_require(v, 1, true, 1, 9, &wait_here, &ref)), SYS_OK);
 	mapping_check(v);
 	drop(&v->object);
 	end();
@@ -509,7 +510,7 @@ static void supply(u64 page, u8 byte)
 {
 	struct page_ref ref;
 	u64 done = 0, fresh = 0;
-	eq(cursor_require(aux, page, true, 1, 9, &wait_here, &ref), SYS_OK);
+	eq(page_require(aux, page, true, 1, 9, &wait_here, &ref), SYS_OK);
 	memset(phys_to_virt(ref.frame), byte, P);
 	eq(again(pager_supply(pager, file, page * P, P, aux, page * P, &done, &fresh)), SYS_OK);
 	ck_assert_uint_eq(fresh, P);

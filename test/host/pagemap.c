@@ -4,6 +4,7 @@
  * relatives whose pages are kept, against plain arrays. */
 #include <string.h>
 #include "common/kernel.h"
+#include "common/page.h"
 #include "mem/slab.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
@@ -60,7 +61,7 @@ static u64 *word(struct vmo *v, u64 page, bool write)
 	struct page_ref ref;
 	struct page_wait w;
 	page_wait_init(&w);
-	must_ok(cursor_require(v, page, write, 1, 0, &w, &ref));
+	must_ok(page_require(v, page, write, 1, 0, &w, &ref));
 	return (u64 *)phys_to_virt(ref.frame);
 }
 

@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "arch/pagetable.h"
 #include "common/harness.h"
+#include "common/page.h"
 #include "vm/source.h"
 #include "vm/vmar.h"
 
@@ -57,7 +58,7 @@ static sys_status_t require(struct vmo *v, u64 page, bool write, struct page_ref
 	unsigned retries = 0;
 	page_wait_init(&w);
 	do
-		status = cursor_require(v, page, write, 1, retries, &w, out);
+		status = page_require(v, page, write, 1, retries, &w, out);
 	while (status == VM_AGAIN && ++retries < 100);
 	return status;
 }

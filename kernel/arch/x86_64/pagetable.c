@@ -161,6 +161,28 @@ bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct p
 	return true;
 }
 
+unsigned pt_absent(paddr_t root, vaddr_t va, unsigned max)
+{
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
+	unsigned n = 0;
+	max = entry ? MIN(max, ENTRIES - index_of(va, 1)) : 0;
+	while (n < max && !(entry[n] & E_PRESENT))
+		n++;
+	return n;
+}
+
+void pt_map_absent(paddr_t root, vaddr_t va, const struct pt_entry *e, unsigned n)
+{
+	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
+	if (!entry)
+		return;
+	*above += n * E_COUNT_ONE;
+	for (; n > 0; n--, e++) {
+		DEBUG_ASSERT(!(*entry & E_PRESENT));
+		*entry++ = entry_make(e->frame, e->flags);
+	}
+}
+
 struct pt_entry pt_query(paddr_t root, vaddr_t va)
 {
 	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);

@@ -2,6 +2,7 @@
 /* clients.c: see clients.h. */
 #include <string.h>
 #include "common/clients.h"
+#include "common/page.h"
 
 #define FRAMES  16384u
 #define KEY     0x1234567ull
@@ -75,7 +76,7 @@ void check_end(void)
 static sys_status_t want(struct client *c, u64 page, u64 run)
 {
 	struct page_ref ref;
-	sys_status_t status = again(cursor_require(root, page, false, run, 0, &c->wait, &ref));
+	sys_status_t status = again(page_require(root, page, false, run, 0, &c->wait, &ref));
 	if (status == SYS_OK)
 		must(present[page] || page >= root->source->limit);
 	if (status == SYS_OK)
@@ -126,7 +127,7 @@ void fill_aux(u64 page, u64 v)
 	struct page_wait none;
 	struct page_ref ref;
 	page_wait_init(&none);
-	must_ok(cursor_require(aux, page, true, 1, TREE_LEVELS + 1, &none, &ref));
+	must_ok(page_require(aux, page, true, 1, TREE_LEVELS + 1, &none, &ref));
 	*(u64 *)phys_to_virt(ref.frame) = v;
 }
 

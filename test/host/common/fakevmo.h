@@ -76,13 +76,13 @@ static void fake_share(struct fake *f)
 
 static bool fake_is_shared(const struct fake *f, u64 page) { return f->frame[page] && f->frame[page] == f->old[page]; }
 
-static sys_status_t fake_own(struct fake *f, u64 page)
+static sys_status_t fake_own(struct fake *f, u64 page, struct mapping *but)
 {
 	sys_status_t status = f->old[page] ? SYS_OK : account_charge(f->v.object.account, 1);
 
 	if (status != SYS_OK)
 		return status;
-	if (!mapping_unmap_page(&f->v, page)) {
+	if (!mapping_unmap_page(&f->v, page, but)) {
 		if (!f->old[page])
 			account_uncharge(f->v.object.account, 1);
 		return VM_AGAIN;
@@ -94,27 +94,38 @@ static sys_status_t fake_own(struct fake *f, u64 page)
 	return SYS_OK;
 }
 
-sys_status_t cursor_require(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
-                            struct page_ref *out)
+sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref *out)
 {
-	struct fake *f = fake_of(v);
+	struct fake *f = fake_of(c->v);
 	sys_status_t status = SYS_OK;
 
-	(void)retries;
-	ck_assert(!object_dying(&v->object) && run >= 1);
-	if (page >= v->size >> PAGE_SHIFT)
+	(void)write;
+	ck_assert(c->page < c->end);
+	if (object_dying(&c->v->object))
+		return SYS_ERR_BAD_STATE;
+	if (c->page >= vmo_pages(c->v))
 		return SYS_ERR_OUT_OF_RANGE;
-	if (!f->frame[page] && f->paged) {
+	if (!f->frame[c->page] && f->paged) {
 		f->asked++;
-		w->page = page;
+		c->wait->page = c->page;
 		return SYS_ERR_SHOULD_WAIT;
 	}
-	if (write && (!f->frame[page] || fake_is_shared(f, page)))
-		status = fake_own(f, page);
+	if (own && (!f->frame[c->page] || fake_is_shared(f, c->page)))
+		status = fake_own(f, c->page, c->replacing);
 	if (status == SYS_OK)
-		must(cursor_peek(v, page, out));
+		must(cursor_peek(c->v, c->page++, out));
 	out->fresh = false;
 	return status;
+}
+
+u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
+{
+	struct fake *f = fake_of(c->v);
+	u64 n = 0, end = MIN(c->end, vmo_pages(c->v));
+
+	for (; n < max && c->page < end && f->frame[c->page] && !(write && fake_is_shared(f, c->page)); n++)
+		must(cursor_peek(c->v, c->page++, &out[n]));
+	return n;
 }
 
 bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "common/visible.h"
 #include "syscall/check.h"
+#include "vm/cursor.h"
 
 #define OBJECTS 4096u
 
