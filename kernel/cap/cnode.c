@@ -178,7 +178,6 @@ static void give_free(struct slot *s)
 	s->object = NULL;
 	s->rights = 0;
 	s->badge = 0;
-	s->open = s->close = (struct deriv){ 0, 0 };
 	list_init(free_link(s));
 	if (s->generation == GENERATION_LAST) {
 		s->flags = SLOT_RETIRED;

@@ -135,11 +135,9 @@ sys_status_t account_resize(struct account *parent, struct account *child, u64 f
 		return SYS_ERR_INVALID_ARGS;
 	if (parent->closed || child->closed || frames < child->used + child->promised)
 		return SYS_ERR_BAD_STATE;
-	object_ref(&child->object);             /* what the parent has dying may end it */
+	object_ref(&child->object);             /* what the parent has dying may have its last name: it ends afterwards */
 	if (frames > child->total)
 		status = account_need(parent, frames - child->total);
-	if (child->closed)
-		status = SYS_ERR_BAD_STATE;
 	if (status == SYS_OK) {
 		/* COMMIT */
 		account_promise(parent, frames, child->total);
