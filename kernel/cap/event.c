@@ -18,12 +18,20 @@ static u8 type_with(enum sys_event event)
 	return SYS_TYPE_NONE;
 }
 
+/* What stands behind a VMO, or behind the one on which it is a window. */
+static struct source *source_of(const struct object *o)
+{
+	const struct vmo *content = container_of(o, struct vmo, object)->content;
+
+	return content ? content->source : NULL;
+}
+
 /* DETACHED is for a pager's VMO: what never had a pager cannot lose it. */
 static bool has_event(const struct object *o, enum sys_event event)
 {
 	if (o->type != type_with(event))
 		return false;
-	return event != SYS_EVENT_DETACHED || container_of(o, struct vmo, object)->source;
+	return event != SYS_EVENT_DETACHED || source_of(o);
 }
 
 static struct watch_list *list_of(struct object *o, enum sys_event event)
@@ -32,7 +40,7 @@ static struct watch_list *list_of(struct object *o, enum sys_event event)
 	case SYS_EVENT_ZERO_CHILDREN: return &container_of(o, struct vmo, object)->watches;
 	case SYS_EVENT_EXITED:        return &container_of(o, struct thread, object)->watches;
 	case SYS_EVENT_ABANDONED:     return &container_of(o, struct endpoint, object)->watches;
-	case SYS_EVENT_DETACHED:      return &container_of(o, struct vmo, object)->source->watches;
+	case SYS_EVENT_DETACHED:      return &source_of(o)->watches;
 	case SYS_EVENT_LOW:           break;
 	}
 	return NULL;
@@ -44,7 +52,7 @@ static bool is_past(const struct object *o, enum sys_event event)
 	switch (event) {
 	case SYS_EVENT_EXITED:    return container_of(o, struct thread, object)->state == SYS_THREAD_EXITED;
 	case SYS_EVENT_ABANDONED: return object_dying(o);
-	case SYS_EVENT_DETACHED:  return !container_of(o, struct vmo, object)->source->pager;
+	case SYS_EVENT_DETACHED:  return !source_of(o)->pager;
 	default:                  return false;
 	}
 }

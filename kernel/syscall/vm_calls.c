@@ -52,14 +52,16 @@ int call_vmo_create_contiguous(struct call *c)
 	return status;
 }
 
-/* CHILD-08 to -11: what a child's capability may, from its parent's. */
+#define WINDOWS (SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE)
+
+/* CHILD-08 to -11: what a child's capability may, from its parent's. A window adds nothing. */
 static sys_rights_t child_rights(sys_rights_t parent, u32 options)
 {
-	sys_rights_t rights = (parent | SYS_RIGHT_SET_PROPERTY) & ~SYS_RIGHT_RESIZE;
+	sys_rights_t rights = (parent | (options & WINDOWS ? 0 : SYS_RIGHT_SET_PROPERTY)) & ~SYS_RIGHT_RESIZE;
 
 	if (options & SYS_VMO_CHILD_NO_WRITE)
 		rights &= ~SYS_RIGHT_WRITE;
-	else
+	else if (!(options & WINDOWS))
 		rights = (rights | SYS_RIGHT_WRITE) & ~SYS_RIGHT_EXECUTE;
 	return rights | (options & SYS_VMO_CHILD_RESIZABLE ? SYS_RIGHT_RESIZE : 0);
 }
@@ -67,12 +69,15 @@ static sys_rights_t child_rights(sys_rights_t parent, u32 options)
 int call_vmo_create_child(struct call *c)
 {
 	u32 options = (u32)c->r->rdx;
+	struct slot *vmo = c->slot[0];
 	struct vmo *child;
-	sys_status_t status = vmo_create_child(call_object(c, 0), call_account(c, 1), options, c->r->r10, c->r->r8, &child);
 
+	if (options == (SYS_VMO_CHILD_REFERENCE | SYS_VMO_CHILD_RESIZABLE) && !(vmo->rights & SYS_RIGHT_RESIZE))
+		return SYS_ERR_ACCESS_DENIED;           /* CHILD-REF-02 */
+	sys_status_t status = vmo_create_child(call_object(c, 0), call_account(c, 1), options, c->r->r10, c->r->r8, &child);
 	if (status != SYS_OK)
 		return status;
-	return call_install(c, &child->object, child_rights(c->slot[0]->rights, options), c->slot[1]);
+	return call_install(c, &child->object, child_rights(vmo->rights, options), options & WINDOWS ? vmo : c->slot[1]);
 }
 
 /* A read or write that was stopped goes on where it was. */
@@ -112,6 +117,16 @@ int call_vmo_get_size(struct call *c)
 int call_vmo_set_size(struct call *c)
 {
 	return vmo_set_size(call_object(c, 0), c->r->rsi, c->slot[0]->rights & SYS_RIGHT_RESIZE);
+}
+
+int call_vmo_get_stream_size(struct call *c)
+{
+	return vmo_get_stream_size(call_object(c, 0), &c->r->rdx);
+}
+
+int call_vmo_set_stream_size(struct call *c)
+{
+	return vmo_set_stream_size(call_object(c, 0), c->r->rsi, &c->t->progress, &c->t->page);
 }
 
 int call_vmo_op_range(struct call *c)

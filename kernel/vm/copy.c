@@ -11,6 +11,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vm/space.h"
+#include "vm/window.h"
 
 #define COPY_POLL PAGE_SIZE_            /* bytes copied between looks at pending interrupts */
 #define MEET_TRIES 4u                   /* how often two pages are tried to be there at once, in one entry */
@@ -148,10 +149,8 @@ static sys_status_t transfer_piece(const struct transfer *t, vaddr_t buf, u64 po
 
 static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, u64 len, u64 *done)
 {
-	u64 size = t->v->size, since = 0;
+	u64 since = 0;
 
-	if (offset > size || len > size - offset)
-		return SYS_ERR_OUT_OF_RANGE;
 	while (*done < len) {
 		u64 pos = offset + *done, left = len - *done;
 		vaddr_t va = buf + *done;
@@ -176,11 +175,13 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 sys_status_t vmo_read(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
                       struct page_wait *w)
 {
-	return transfer(&(struct transfer){ v, s, false, retries, w }, buf, offset, len, done);
+	sys_status_t status = vmo_resolve(&v, &offset, len);
+	return status == SYS_OK ? transfer(&(struct transfer){ v, s, false, retries, w }, buf, offset, len, done) : status;
 }
 
 sys_status_t vmo_write(struct vmo *v, struct space *s, vaddr_t buf, u64 offset, u64 len, u64 *done, unsigned retries,
                        struct page_wait *w)
 {
-	return transfer(&(struct transfer){ v, s, true, retries, w }, buf, offset, len, done);
+	sys_status_t status = vmo_resolve(&v, &offset, len);
+	return status == SYS_OK ? transfer(&(struct transfer){ v, s, true, retries, w }, buf, offset, len, done) : status;
 }

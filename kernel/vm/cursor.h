@@ -78,5 +78,5 @@ u64 cursor_skip_missing(struct cursor *c);
 /* Charges frames in advance for pages that are made from now on, as account_charge; gives back what is left of them. */
 static inline sys_status_t cursor_give(struct cursor *c, u64 frames) { return tree_reserve(&c->v->tree, frames); }
 static inline void cursor_take_back(struct cursor *c) { tree_release(&c->v->tree); }
-/* For walkers and tests: what a read of this page would find without waiting. False: it would wait, or fail. */
+/* What a read of this page would find without waiting. False: it would wait, or fail. */
 bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out);

@@ -217,7 +217,11 @@ bool mapping_end(struct mapping *m) { return cut_front(m, mapping_end_va(m)) == 
 
 bool mapping_end_step(struct vmo *v)
 {
-	if (v->mappings.root)
-		mapping_end(interval_of(v->mappings.root)->mapping);
-	return !v->mappings.root;
+	struct mapping *m = list_first(&v->through, struct mapping, through_link);
+
+	if (!m && v->mappings.root)
+		m = interval_of(v->mappings.root)->mapping;
+	if (m)
+		mapping_end(m);
+	return list_empty(&v->through) && !v->mappings.root;
 }

@@ -28,7 +28,7 @@ static inline sys_status_t fault_allowed(const struct mapping *m, vaddr_t va, un
 {
 	if (access & MAPPING_PERMS & ~perm)
 		return SYS_ERR_ACCESS_DENIED;
-	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE) && va >= mapping_stream_end(m))
+	if (unlikely(m->options & MAPPING_LIMITED) && va >= mapping_limit(m))
 		return SYS_ERR_OUT_OF_RANGE;
 	return SYS_OK;
 }
@@ -40,8 +40,8 @@ static void enter_neighbours(struct space *s, struct mapping *m, vaddr_t va, vad
 {
 	vaddr_t end = MIN(MIN(va + FAULT_NEIGHBOURS * PAGE_SIZE_, until), span_end(va));
 
-	if (unlikely(m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE))
-		end = MIN(end, mapping_stream_end(m));
+	if (unlikely(m->options & MAPPING_LIMITED))
+		end = MIN(end, mapping_limit(m));
 	if (likely(!m->vmo->closing.end))
 		space_enter_present(s, m, va + PAGE_SIZE_, end, perm);
 }

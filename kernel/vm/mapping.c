@@ -9,6 +9,7 @@
 #include "mem/slab.h"
 #include "vm/space.h"
 #include "vm/view.h"
+#include "vm/window.h"
 
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 
@@ -72,10 +73,12 @@ void mapping_discard(struct mapping *m) { slab_free(m, sizeof *m); }
 
 void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below, enum deriv_kind below_kind)
 {
-	object_ref(&(m->through ? m->through : m->vmo)->object);
+	struct vmo *held = m->through ? m->through : m->vmo;
+
+	object_ref(&held->object);
+	held->mapping_count++;
 	if (m->through)
 		list_append(&m->through->through, &m->through_link);
-	m->vmo->mapping_count++;
 	interval_insert(&m->vmo->mappings, &m->own, m, m->own.first, m->own.first + m->region.size - 1);
 	enter_root(m);
 	region_insert(parent, &m->region);
@@ -97,7 +100,7 @@ void mapping_gone(struct mapping *m)
 	mapping_leave_root(m);
 	interval_leave(v, &m->own);
 	region_remove(&m->region);
-	v->mapping_count--;
+	held->mapping_count--;
 	mapping_discard(m);
 	object_unref(&held->object);
 }
@@ -167,6 +170,7 @@ void mapping_check_entry(const struct mapping *m, vaddr_t va, struct pt_entry e)
 	ASSERT(frame_of(e.frame)->kind == FRAME_PAGE && frame_of(e.frame)->page.mapped > 0);
 	if (object_dying(&m->vmo->object))      /* it gives nothing any more, but keeps its pages until then */
 		return;
+	ASSERT(!(m->options & MAPPING_LIMITED) || va < mapping_limit(m));
 	ASSERT(cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame == e.frame);
 	if (e.flags & PT_WRITE)
 		ASSERT(ref.writable && list_on(&m->writable) && m->write_low <= va && va < m->write_high);
@@ -195,9 +199,9 @@ void mapping_check(struct vmo *v)
 		ASSERT(i == &i->mapping->own ? i->mapping->vmo == v : i->mapping->vmo->view->root == v);
 		if (i == &i->mapping->own)
 			check_mapping(i->mapping);
-		count += i == &i->mapping->own;
+		count += i == &i->mapping->own && !i->mapping->through;
 	}
-	ASSERT(count == v->mapping_count && !v->replacing);
+	ASSERT((vmo_is_window(v) || count == v->mapping_count) && !v->replacing);
 	list_each(l, &v->writable)
 		ASSERT(container_of(l, struct mapping, writable)->vmo == v);
 }

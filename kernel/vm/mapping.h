@@ -40,10 +40,15 @@ static inline u64 mapping_page(const struct mapping *m, vaddr_t va)
 	return (m->own.first + (va - m->region.base)) >> PAGE_SHIFT;
 }
 
-/* Where accesses end for a mapping with FAULT_BEYOND_STREAM_SIZE. */
-static inline vaddr_t mapping_stream_end(const struct mapping *m)
+/* In options: accesses may end before the content does: mapping_limit(). */
+#define MAPPING_IS_SLICE (1u << 31)
+#define MAPPING_LIMITED  (SYS_VM_FAULT_BEYOND_STREAM_SIZE | MAPPING_IS_SLICE)
+/* Where accesses end: at the end of what it was made with, or of its stream. */
+static inline vaddr_t mapping_limit(const struct mapping *m)
 {
-	u64 end = page_up(m->vmo->stream_size);
+	const struct vmo *v = m->through ? m->through : m->vmo, *shape = v->shape;
+	bool stream = m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE;
+	u64 end = v->shift + (stream ? page_up(shape->stream_size) : shape->size);
 	return end <= m->own.first ? m->region.base : m->region.base + MIN(end - m->own.first, m->region.size);
 }
 
@@ -113,7 +118,7 @@ bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
 /* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults
  * (`but`, or NULL) is left out. */
 bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but);
-/* Ends one mapping of v (v is dying): unmaps a bounded part; true: there are no more mappings. */
+/* Ends one mapping of v, or one made through it (v is dying): unmaps a bounded part; true: there are no more. */
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */
 bool mapping_end(struct mapping *m);

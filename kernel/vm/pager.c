@@ -19,6 +19,7 @@
 #include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
+#include "vm/window.h"
 
 /* ---- making ------------------------------------------------------------------------------------- */
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out)
@@ -63,7 +64,7 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 		return SYS_ERR_OUT_OF_RANGE;
 	if (p->dead)
 		return SYS_ERR_BAD_STATE;
-	if (options & (SYS_VMO_TRAP_DIRTY | SYS_VMO_UNBOUNDED))
+	if (options & SYS_VMO_TRAP_DIRTY)
 		return SYS_ERR_NOT_SUPPORTED;
 	sys_status_t status = vmo_make(a, size, options, SYS_VMO_INFO_PAGER_BACKED, out);
 	if (status != SYS_OK)
@@ -75,20 +76,19 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 }
 
 /* ---- what supply and op_range have in common ---------------------------------------------------- */
-static bool in_range(const struct vmo *v, u64 offset, u64 len) { return offset <= v->size && len <= v->size - offset; }
-
-/* v is this pager's own root. A root without a pager was somebody's, perhaps this one's: BAD_STATE. */
-static inline sys_status_t check_root(const struct pager *p, const struct vmo *v, u64 offset, u64 len)
+/* *v is this pager's own root, or a window on it: from here on the root. One without a pager was somebody's, perhaps this
+ * one's: BAD_STATE. */
+static inline sys_status_t check_root(const struct pager *p, struct vmo **v, u64 *offset, u64 len)
 {
-	if (!page_aligned(offset) || !page_aligned(len) || !(v->info_flags & SYS_VMO_INFO_PAGER_BACKED))
+	const struct vmo *root = (*v)->content;
+	if (!page_aligned(*offset) || !page_aligned(len))
 		return SYS_ERR_INVALID_ARGS;
-	if (v->source && v->source->pager && v->source->pager != p)
+	const struct source *s = root ? root->source : NULL;
+	bool own = s && s->pager == p;
+	if (!own && root && (s ? s->pager != NULL : !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED)))
 		return SYS_ERR_INVALID_ARGS;
-	if (!in_range(v, offset, len))
-		return SYS_ERR_OUT_OF_RANGE;
-	if (p->dead || !v->source || !v->source->pager || object_dying(&v->object))
-		return SYS_ERR_BAD_STATE;
-	return SYS_OK;
+	sys_status_t status = vmo_resolve(v, offset, len);
+	return status == SYS_OK && (!own || p->dead) ? SYS_ERR_BAD_STATE : status;
 }
 
 /* ---- supply ------------------------------------------------------------------------------------- */
@@ -206,13 +206,11 @@ static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 au
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
                           u64 *done, u64 *fresh)
 {
-	sys_status_t status = page_aligned(aux_offset) ? check_root(p, v, offset, len) : SYS_ERR_INVALID_ARGS;
+	sys_status_t status = page_aligned(aux_offset) ? check_root(p, &v, &offset, len) : SYS_ERR_INVALID_ARGS;
+	if (status == SYS_OK)
+		status = vmo_resolve(&aux, &aux_offset, len);
 	if (status != SYS_OK)
 		return status;
-	if (!in_range(aux, aux_offset, len))
-		return SYS_ERR_OUT_OF_RANGE;
-	if (object_dying(&aux->object))
-		return SYS_ERR_BAD_STATE;
 	if (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | VMO_KEPT))
 		return SYS_ERR_NOT_SUPPORTED;
 	while (*done < len) {
@@ -239,7 +237,7 @@ sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, 
 		return SYS_ERR_NOT_SUPPORTED;
 	if (op == SYS_PAGER_OP_FAIL && !may_fail_with(data))
 		return SYS_ERR_INVALID_ARGS;
-	sys_status_t status = check_root(p, v, offset, len);
+	sys_status_t status = check_root(p, &v, &offset, len);
 	if (status != SYS_OK)
 		return status;
 	if (op != SYS_PAGER_OP_FAIL)

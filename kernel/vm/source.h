@@ -54,7 +54,7 @@ struct source {                         /* a part of a root: PART in the slab of
 };
 
 sys_status_t pager_create(struct account *a, u64 badge, struct pager **out);
-/* Options: RESIZABLE; TRAP_DIRTY and UNBOUNDED: NOT_SUPPORTED until their issue; others INVALID_ARGS. */
+/* Options: RESIZABLE, UNBOUNDED; TRAP_DIRTY: NOT_SUPPORTED until its issue; others INVALID_ARGS. */
 sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u64 key, u64 size, struct vmo **out);
 /* Moves or copies pages from aux; *done (in/out) bytes already handled, *fresh (in/out) bytes that were new: kept by
  * the caller over VM_AGAIN. Finishes the faults of waiters and wakes them. INVALID_ARGS (alignment; v is not this

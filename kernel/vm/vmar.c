@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "vm/space.h"
+#include "vm/window.h"
 
 #define PERM_WX      (SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
 #define CAN_MAP_RWX  (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE | SYS_VM_CAN_MAP_EXECUTE)
@@ -148,9 +149,14 @@ static bool map_allowed(const struct vmar *r, sys_rights_t rights, u32 options, 
 
 static sys_status_t map_object_check(const struct vmar *r, const struct vmo *v, u32 options)
 {
+	v = v->content;
+	if (!v)
+		return SYS_ERR_BAD_STATE;
 	if (options & SYS_VM_REQUIRE_NON_RESIZABLE && v->options & SYS_VMO_RESIZABLE)
 		return SYS_ERR_NOT_SUPPORTED;
 	if (v->options & SYS_VMO_DISCARDABLE && !(options & SYS_VM_ALLOW_FAULTS))
+		return SYS_ERR_NOT_SUPPORTED;
+	if (options & SYS_VM_FAULT_BEYOND_STREAM_SIZE && v->info_flags & (SYS_VMO_INFO_CONTIGUOUS | SYS_VMO_INFO_PHYSICAL))
 		return SYS_ERR_NOT_SUPPORTED;
 	return vmar_is_dead(r) || object_dying(&v->object) ? SYS_ERR_BAD_STATE : SYS_OK;
 }
@@ -196,8 +202,8 @@ static void map_present(struct mapping *m)
 
 	if (!perm || m->vmo->closing.end)
 		return;
-	if (m->options & SYS_VM_FAULT_BEYOND_STREAM_SIZE)
-		end = MIN(end, mapping_stream_end(m));
+	if (m->options & MAPPING_LIMITED)
+		end = MIN(end, mapping_limit(m));
 	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
 	c.flags = CURSOR_UNSEEN;
 	for (; va < end && ((va & (16 * PAGE_SIZE_ - 1)) || !arch_preempt_poll()); va += PAGE_SIZE_)
@@ -217,8 +223,8 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 		return SYS_ERR_INVALID_ARGS;
 	if (!map_allowed(r, rights_vmar, options, ceiling))
 		return SYS_ERR_ACCESS_DENIED;
-	u64 size = page_up(len);
-	if (len > UINT64_MAX - PAGE_MASK || vmo_offset + size < size)
+	u64 size = page_up(len), first = vmo_offset + vmo->shift;
+	if (len > UINT64_MAX - PAGE_MASK || first < vmo_offset || first + size < size)
 		return SYS_ERR_OUT_OF_RANGE;
 	if (!place_range_ok(r, options, vmar_offset, size))
 		return SYS_ERR_INVALID_ARGS;
@@ -234,9 +240,13 @@ sys_status_t vmar_map(struct vmar *r, sys_rights_t rights_vmar, u32 options, u64
 		return status;
 	}
 	m->region.size = size;
-	m->vmo = vmo;
-	m->own.first = vmo_offset;
+	m->vmo = vmo->content;
+	m->own.first = first;
 	m->options = options & (MAPPING_PERMS | KEPT);
+	if (vmo_is_window(vmo))
+		m->through = vmo;
+	if (vmo->shape != m->vmo)
+		m->options |= MAPPING_IS_SLICE;
 	m->ceiling = ceiling;
 	mapping_attach(m, r, below, DERIV_SLOT_OPEN);
 	*out = m->region.base;
@@ -321,14 +331,14 @@ void vmar_info(const struct vmar *r, sys_vmar_info_t *info)
 
 static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 {
-	struct vmo *v = m->vmo;
+	const struct vmo *v = m->through ? m->through : m->vmo;
 	vaddr_t until;
 
 	out->kind = 1;
 	out->options = mapping_perm(m, m->region.base, &until);
 	out->options |= (m->options & SYS_VM_SHARED) | m->ceiling << CAN_MAP_SHIFT;
 	out->vmo_koid = v->object.koid;
-	out->vmo_offset = m->own.first;
+	out->vmo_offset = m->own.first - v->shift;
 }
 
 #define COUNT_STEP 64u                  /* pages */
@@ -341,7 +351,7 @@ bool vmar_maps_count(const struct vmar *r, sys_maps_t *out, struct maps_count *k
 		*k = (struct maps_count){ .base = out->base };
 	if (m) {
 		const struct tree *t = &m->vmo->tree;
-		u64 end = MIN(m->own.first + m->region.size, m->vmo->size) >> PAGE_SHIFT;
+		u64 shown = m->own.first + (mapping_limit(m) - m->region.base), end = MIN(shown, m->vmo->size) >> PAGE_SHIFT;
 		u64 page = MAX(k->next, m->own.first >> PAGE_SHIFT);
 		struct tree_counts part = { 0 };
 		page = page < end ? tree_next(t, page, end) : end;

@@ -9,7 +9,7 @@
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
-#include "vm/vmo.h"
+#include "vm/window.h"
 
 paddr_t zero_page;
 
@@ -23,10 +23,11 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	if (!v)
 		return status;
 	tree_init(&v->tree, a);
-	v->size = page_up(size);
+	v->size = options & SYS_VMO_UNBOUNDED ? VMO_MAX_SIZE : page_up(size);
 	v->stream_size = size;
 	v->options = options;
-	v->info_flags = info_flags | (options & SYS_VMO_RESIZABLE ? SYS_VMO_INFO_RESIZABLE : 0);
+	v->info_flags = info_flags | (options & SYS_VMO_RESIZABLE ? SYS_VMO_INFO_RESIZABLE : 0) |
+	                (options & SYS_VMO_UNBOUNDED ? SYS_VMO_INFO_UNBOUNDED : 0);
 	list_init(&v->children);
 	list_init(&v->sibling);
 	list_init(&v->writable);
@@ -35,7 +36,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->through);
 	list_init(&v->views);
 	list_init(&v->kept);
-	v->content = v;
+	v->content = v->shape = v;
 	watch_list_init(&v->watches);
 	*out = v;
 	return SYS_OK;
@@ -55,7 +56,7 @@ sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **o
 		return SYS_ERR_INVALID_ARGS;
 	if (size > VMO_MAX_SIZE)
 		return SYS_ERR_OUT_OF_RANGE;
-	if (options & (SYS_VMO_UNBOUNDED | SYS_VMO_DISCARDABLE))
+	if (options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;
 	return vmo_make(a, size, options, 0, out);
 }
@@ -154,11 +155,15 @@ static bool vmo_reap(struct object *o)
 		return false;
 	}
 	leave_parent(v);
-	if (watch_end_one(&v->watches))
+	if (watch_end_one(&v->watches) || !window_sever_step(v))
 		return false;
 	if (v->source)
 		return end_source(v);
-	return pagemap_end_step(v) && mapping_end_step(v) && tree_drop_step(&v->tree);
+	if (!pagemap_end_step(v) || !mapping_end_step(v) || !tree_drop_step(&v->tree))
+		return false;
+	if (v->base)
+		window_leave(v);
+	return true;
 }
 
 const struct object_type vmo_type = { .name = "vmo", .size = sizeof(struct vmo), .ended = vmo_ended, .reap = vmo_reap };
@@ -177,7 +182,7 @@ void vmo_check(struct vmo *v)
 	u64 children = 0;
 	struct tree_counts beyond;
 	tree_check(&v->tree);
-	ASSERT(page_aligned(v->size) && v->stream_size <= v->size && v->size - v->stream_size < PAGE_SIZE_);
+	ASSERT(page_aligned(v->size) && v->stream_size <= v->size);
 	tree_count(&v->tree, vmo_pages(v), TREE_ALL, &beyond);
 	ASSERT(v->trimming || beyond.pages == 0);
 	list_each(l, &v->children) {
@@ -188,6 +193,7 @@ void vmo_check(struct vmo *v)
 	ASSERT(children == v->child_count);
 	ASSERT((v->parent != NULL) == list_on(&v->sibling));
 	watch_list_check(&v->watches);
+	window_check(v);
 	pagemap_check(v);
 	if (v->source)
 		source_check(v->source);

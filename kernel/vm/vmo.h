@@ -39,13 +39,15 @@ struct vmo {
 	struct vmo *parent;             /* weak both ways: severed when either goes */
 	sys_koid_t parent_koid;
 	struct vmo *content;            /* whose pages it shows: itself, or a window's owner; NULL: that has ended */
+	struct vmo *shape;              /* whose size and stream size it has: itself, or what a REFERENCE refers to */
 	u64 shift;                      /* a window: the byte of the content where it begins */
-	struct list windows, window;    /* windows on this content; a window's place among them */
+	struct vmo *base;               /* a window: what it was made from, to which it holds a reference; else NULL */
+	struct list windows, window;    /* windows made from it; a window's place among them */
 	struct list through;            /* a window: mappings made through it */
 	struct view *view;              /* a clone of a root: what it sees of that; NULL: holes are zero */
 	struct list views;              /* a root: its clones' views */
 	struct avl_tree mappings;       /* struct interval: its mappings, a root's clones' as well */
-	u64 mapping_count;              /* its own */
+	u64 mapping_count;              /* those made with it */
 	struct list writable;           /* mappings that may have writable hardware entries */
 	struct vmo_closing closing;
 	struct mapping *replacing;      /* during mapping_unmap_page() for a fault: the mapping whose entry the fault
@@ -78,8 +80,8 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 sys_status_t vmo_create_contiguous(struct account *a, u64 size, u32 align_log2, u64 *next, u64 *start, struct vmo **out);
 /* VM_AGAIN: goes on. An error (as above; BAD_STATE: it is dying): the caller ends it. Cost: the clearing of its pages. */
 sys_status_t vmo_contiguous_build(struct vmo *v, u32 align_log2, u64 *next, u64 *start);
-/* SNAPSHOT in this issue; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access is
- * being taken from mappings. */
+/* SNAPSHOT, SLICE, REFERENCE; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access
+ * is being taken from mappings. */
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
 /* Removes what is beyond the size, in steps. True: nothing is. */
 bool vmo_trim(struct vmo *v);
@@ -89,7 +91,12 @@ sys_status_t vmo_get_size(struct vmo *v, u64 *size);
 /* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
  * VM_AGAIN: shrinking in steps. */
 sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize);
-/* op_range for COMMIT and DECOMMIT (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out):
+sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size);
+/* *reached (in/out): how far what must be zero is, 0 at first, kept by the caller over VM_AGAIN and SHOULD_WAIT. */
+sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w);
+/* Makes bytes of a content zero; *done as vmo_op_range(). Whole pages go, others are cleared in place. */
+sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w);
+/* op_range for COMMIT, DECOMMIT, ZERO (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out):
  * bytes already done, kept by the caller over VM_AGAIN and SHOULD_WAIT so that a restarted call goes on; 0 at first. */
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);
 /* Rights are filled in by the caller. VM_AGAIN: the content is large and is being measured in steps; exact if nobody

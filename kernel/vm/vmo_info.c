@@ -2,7 +2,7 @@
 /* vmo_info.c: what a memory object tells about itself. Lock: the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
-#include "vm/vmo.h"
+#include "vm/window.h"
 
 /* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
  * together. */
@@ -18,23 +18,31 @@ static bool survey(struct vmo *v)
 	return true;
 }
 
+/* SYS_VMO_INFO_*. A window tells of its owner what holds for itself too. */
+static u32 flags_of(const struct vmo *v)
+{
+	u32 hidden = SYS_VMO_INFO_COW_CLONE | (v->shape == v->content ? 0 : SYS_VMO_INFO_UNBOUNDED);
+	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~hidden : 0;
+	return (v->info_flags | owners) & ~VMO_KEPT;
+}
+
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
 {
 	struct tree_counts counts = { 0 };
-	if (object_dying(&v->object))
+	if (!v->content || object_dying(&v->content->object))
 		return SYS_ERR_BAD_STATE;
 	if (!vmo_trim(v) || !survey(v))
 		return VM_AGAIN;
 	tree_totals(&v->tree, &counts.pages, &counts.nodes);
 	*info = (sys_vmo_info_t){
 		.koid = v->object.koid, .parent_koid = v->parent_koid,
-		.size = v->size, .stream_size = v->stream_size,
+		.size = v->shape->size, .stream_size = v->shape->stream_size,
 		.committed = counts.pages * PAGE_SIZE_, .populated = counts.pages * PAGE_SIZE_,
 		.private_bytes = v->survey.private_pages * PAGE_SIZE_,
 		.scaled_bytes = v->survey.share.bytes, .scaled_fraction = v->survey.share.fraction,
 		.metadata_bytes = counts.pages + counts.nodes ? counts.nodes * PAGE_SIZE_ + sizeof(*v) : 0,
 		.children = v->child_count, .mappings = v->mapping_count,
-		.flags = v->info_flags & ~VMO_KEPT, .cache_policy = SYS_CACHE_CACHED,
+		.flags = flags_of(v), .cache_policy = SYS_CACHE_CACHED,
 	};
 	return SYS_OK;
 }

@@ -2,10 +2,12 @@
 /* vmo_range.c: operations on ranges of memory objects. Lock: the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "lib/string.h"
 #include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
+#include "vm/window.h"
 
 #define COMMIT_BATCH 8u                 /* pages between looks at pending interrupts */
 
@@ -74,21 +76,61 @@ static sys_status_t decommit(struct vmo *v, u64 offset, u64 size, u64 *done)
 	return SYS_OK;
 }
 
+/* Clears bytes within one page. What reads zero already stays as it is; what is shared is copied, which never charges. */
+static sys_status_t clear(struct vmo *v, u64 offset, u64 size, struct page_wait *w)
+{
+	struct page_ref ref;
+	struct cursor c;
+	u64 page = offset >> PAGE_SHIFT;
+	if (cursor_peek(v, page, &ref) && ref.frame == zero_page)
+		return SYS_OK;
+	cursor_begin(&c, v, page, page + 1, TREE_LEVELS + 1, w);
+	sys_status_t status = cursor_require(&c, true, &ref);
+	if (status == SYS_OK)
+		memset((u8 *)phys_to_virt(ref.frame) + (offset & PAGE_MASK), 0, size);
+	return status;
+}
+
+sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w)
+{
+	bool stays = v->source || v->view || v->info_flags & SYS_VMO_INFO_CONTIGUOUS;
+	u64 end = offset + size;
+	if (!vmo_trim(v))
+		return VM_AGAIN;
+	while (*done < size) {
+		u64 at = offset + *done, n = MIN(end - at, PAGE_SIZE_ - (at & PAGE_MASK)), part = 0;
+		sys_status_t status;
+		if (n < PAGE_SIZE_ || stays) {
+			status = clear(v, at, n, w);
+			part = status == SYS_OK ? n : 0;
+		} else {
+			status = decommit(v, at, (end & ~PAGE_MASK) - at, &part);
+		}
+		*done += part;
+		if (status != SYS_OK)
+			return status;
+		if (*done < size && arch_preempt_poll())
+			return VM_AGAIN;
+	}
+	return SYS_OK;
+}
+
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w)
 {
 	if (op < SYS_VMO_OP_COMMIT || op > SYS_VMO_OP_CACHE_CLEAN_INVALIDATE)
 		return SYS_ERR_INVALID_ARGS;
 	if (op == SYS_VMO_OP_DECOMMIT && !(page_aligned(offset) && page_aligned(size)))
 		return SYS_ERR_INVALID_ARGS;
-	if (op != SYS_VMO_OP_COMMIT && op != SYS_VMO_OP_DECOMMIT)
+	if (op > SYS_VMO_OP_ZERO)
 		return SYS_ERR_NOT_SUPPORTED;
-	if (offset > v->size || size > v->size - offset)
-		return SYS_ERR_OUT_OF_RANGE;
-	if (object_dying(&v->object))
-		return SYS_ERR_BAD_STATE;
+	sys_status_t status = vmo_resolve(&v, &offset, size);
+	if (status != SYS_OK)
+		return status;
 	if (op == SYS_VMO_OP_COMMIT)
 		return commit(v, offset, size, done, w);
-	if (v->source)
+	if (op == SYS_VMO_OP_ZERO)
+		return vmo_zero(v, offset, size, done, w);
+	if (v->source || v->view)
 		return SYS_ERR_NOT_SUPPORTED;
 	if (!vmo_trim(v))
 		return VM_AGAIN;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmo_size.c: the size of a memory object, and removing what lies beyond it.
+/* vmo_size.c: the size of a memory object, removing what lies beyond it, and the size of its stream.
  *
  * Shrinking, while others map the object, is in this order, so that nobody ever reaches a page that has been freed:
  *   1. the kept bytes' last page is cleared behind the new end;
@@ -16,6 +16,7 @@
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
+#include "vm/window.h"
 
 bool vmo_trim(struct vmo *v)
 {
@@ -30,10 +31,9 @@ bool vmo_trim(struct vmo *v)
 
 sys_status_t vmo_get_size(struct vmo *v, u64 *size)
 {
-	if (object_dying(&v->object))
-		return SYS_ERR_BAD_STATE;
-	*size = v->size;
-	return SYS_OK;
+	u64 offset = 0;
+	*size = v->shape->size;
+	return vmo_resolve(&v, &offset, 0);
 }
 
 /* Clears the bytes from `size` to the end of its page, if there is content. Never charges: what is there is at most
@@ -54,10 +54,10 @@ static sys_status_t clear_tail(struct vmo *v, u64 size)
 
 sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 {
-	if (size > VMO_MAX_SIZE)
-		return SYS_ERR_OUT_OF_RANGE;
-	if (object_dying(&v->object))
-		return SYS_ERR_BAD_STATE;
+	u64 offset = 0;
+	sys_status_t status = size > VMO_MAX_SIZE ? SYS_ERR_OUT_OF_RANGE : vmo_resolve(&v, &offset, 0);
+	if (status != SYS_OK)
+		return status;
 	if (!(v->options & SYS_VMO_RESIZABLE))
 		return SYS_ERR_UNAVAILABLE;
 	if (!can_resize)
@@ -66,7 +66,7 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 		return VM_AGAIN;
 	if (pagemap_next(v, page_up(size) >> PAGE_SHIFT, TREE_ALL) != TREE_ALL)
 		return SYS_ERR_BAD_STATE;
-	sys_status_t status = clear_tail(v, size);
+	status = clear_tail(v, size);
 	if (status != SYS_OK)
 		return status;
 	if (page_up(size) < v->size) {
@@ -81,3 +81,34 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 	return vmo_trim(v) ? SYS_OK : VM_AGAIN;
 }
 
+/* ---- the stream's size -------------------------------------------------------------------------- */
+sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size)
+{
+	u64 offset = 0;
+	*size = v->shape->stream_size;
+	return vmo_resolve(&v, &offset, 0);
+}
+
+/* What lies between the old end and the new becomes zero first, whichever is lower. Who changes the size too meanwhile has
+ * zeroed his part, so it is enough to go on from there. */
+sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w)
+{
+	struct vmo *shape = v->shape;
+	u64 start = 0, done = 0, old = shape->stream_size, high = MAX(old, size);
+	sys_status_t status = vmo_resolve(&v, &start, size);
+	if (status != SYS_OK)
+		return status;
+	*reached = MAX(*reached, MIN(old, size));
+	if (*reached < high)
+		status = vmo_zero(v, start + *reached, high - *reached, &done, w);
+	*reached += done;
+	if (status != SYS_OK)
+		return status;
+	u64 page = page_up(start + size) >> PAGE_SHIFT, end = page_up(start + old) >> PAGE_SHIFT;
+	while (page < end && !mapping_unmap_step(v, page, end))
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+	/* COMMIT */
+	shape->stream_size = size;
+	return SYS_OK;
+}

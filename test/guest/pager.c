@@ -26,7 +26,7 @@ TEST("pager_create:OK pager_create_vmo:OK what it looks like (PAGER-10, PAGER-11
 }
 
 TEST("pager_create_vmo:INVALID_ARGS pager_create_vmo:NOT_SUPPORTED pager_create_vmo:OUT_OF_RANGE (PAGER-03, "
-     "PAGER-05, PAGER-06, PAGER-10)")
+     "PAGER-05, PAGER-06, PAGER-10, VMO-STREAM-12)")
 {
 	sys_cap_t out = 99;
 
@@ -36,7 +36,7 @@ TEST("pager_create_vmo:INVALID_ARGS pager_create_vmo:NOT_SUPPORTED pager_create_
 	REFUSED(SYS_ERR_INVALID_ARGS,
 		sys_pager_create_vmo(pager, ut, SYS_VMO_UNBOUNDED | SYS_VMO_RESIZABLE, KEY, PAGE, &out));
 	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_pager_create_vmo(pager, ut, SYS_VMO_TRAP_DIRTY, KEY, PAGE, &out));
-	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_pager_create_vmo(pager, ut, SYS_VMO_UNBOUNDED, KEY, PAGE, &out));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_create_vmo(pager, ut, SYS_VMO_UNBOUNDED, KEY, UINT64_MAX - PAGE, &out));
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_pager_create_vmo(pager, ut, 0, KEY, UINT64_MAX, &out));
 	EQ(out, 99);
 }

@@ -71,7 +71,6 @@ TEST("vmo_create:NOT_SUPPORTED options of a later issue")
 	sys_cap_t vmo = 99;
 
 	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_create(ut, PAGE, SYS_VMO_DISCARDABLE, &vmo));
-	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_create(ut, PAGE, SYS_VMO_UNBOUNDED, &vmo));
 	EQ(vmo, 99);
 }
 
@@ -409,7 +408,7 @@ TEST("vmo_op_range:NO_MEMORY COMMIT beyond the account")
 
 TEST("vmo_op_range:NOT_SUPPORTED ops of a later issue")
 {
-	static const enum sys_vmo_op later[] = {SYS_VMO_OP_ZERO, SYS_VMO_OP_LOCK, SYS_VMO_OP_TRY_LOCK,
+	static const enum sys_vmo_op later[] = {SYS_VMO_OP_LOCK, SYS_VMO_OP_TRY_LOCK,
 		SYS_VMO_OP_UNLOCK, SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH,
 		SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_INVALIDATE, SYS_VMO_OP_CACHE_CLEAN,
 		SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};

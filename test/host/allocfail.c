@@ -167,6 +167,24 @@ static void vmo_shrink_shared(void)
 	makes(NR_vmo_create_child, v, payer_cap, SYS_VMO_CHILD_SNAPSHOT, 0, 1200 * PAGE_SIZE_);
 	try(NR_vmo_set_size, v, 500 * PAGE_SIZE_);
 }
+static void vmo_stream_shared(void)
+{
+	sys_cap_t v = vmo(1200, 0);
+
+	commit(v, 0, 1000);
+	makes(NR_vmo_create_child, v, payer_cap, SYS_VMO_CHILD_SNAPSHOT, 0, 1200 * PAGE_SIZE_);
+	try(NR_vmo_set_stream_size, v, 500 * PAGE_SIZE_ + 1);
+}
+static void vmo_zero_shared(void)
+{
+	sys_cap_t v = vmo(1200, 0);
+
+	commit(v, 0, 1000);
+	makes(NR_vmo_create_child, v, payer_cap, SYS_VMO_CHILD_SNAPSHOT, 0, 1200 * PAGE_SIZE_);
+	try(NR_vmo_op_range, v, SYS_VMO_OP_ZERO, 100 * PAGE_SIZE_ + 1, 600 * PAGE_SIZE_);
+}
+static void vmo_slice(void) { try(NR_vmo_create_child, vmo(4, 0), payer_cap, SYS_VMO_CHILD_SLICE, 0, PAGE_SIZE_); }
+static void vmo_reference(void) { try(NR_vmo_create_child, vmo(4, 0), payer_cap, SYS_VMO_CHILD_REFERENCE, 0, 0); }
 static void vmo_commit(void) { try(NR_vmo_op_range, vmo(4, 0), SYS_VMO_OP_COMMIT, 2 * PAGE_SIZE_, PAGE_SIZE_); }
 static void vmo_commit_deep(void)
 {
@@ -267,6 +285,10 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_vmo_read, 1, vmo_read_into_hole, SYS_ERR_BAD_ADDRESS },
 	{ NR_vmo_set_size, 0, vmo_shrink, 0 },
 	{ NR_vmo_set_size, 0, vmo_shrink_shared, 0 },
+	{ NR_vmo_create_child, 1, vmo_slice, 0 },
+	{ NR_vmo_create_child, 1, vmo_reference, 0 },
+	{ NR_vmo_set_stream_size, 0, vmo_stream_shared, 0 },
+	{ NR_vmo_op_range, 0, vmo_zero_shared, 0 },
 	{ NR_vmo_op_range, 1, vmo_commit, 0 },
 	{ NR_vmo_op_range, 1, vmo_commit_deep, 0 },
 	{ NR_vmo_op_range, 0, vmo_decommit_shared, 0 },

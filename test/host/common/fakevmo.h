@@ -57,6 +57,8 @@ static struct fake *fake_create(struct account *a, u64 pages)
 	f->frame = calloc(pages, sizeof *f->frame);
 	f->old = calloc(pages, sizeof *f->old);
 	list_init(&f->v.writable);
+	list_init(&f->v.through);
+	f->v.content = f->v.shape = &f->v;
 	object_cap(&f->v.object);
 	fake_vmos++;
 	return f;
