@@ -398,7 +398,6 @@ START_TEST(child_arguments)
 	ck_assert_int_eq(child_of(v, snapshot, 0, UINT64_MAX), SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(child_of(v, snapshot, PAGE_SIZE_, VMO_MAX_SIZE), SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(child_of(v, snapshot, UINT64_MAX - PAGE_MASK, PAGE_SIZE_), SYS_ERR_OUT_OF_RANGE);
-	ck_assert_int_eq(child_of(v, SYS_VMO_CHILD_REFERENCE, 0, 0), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(child_of(v, snapshot | SYS_VMO_CHILD_NO_WRITE, 100 * PAGE_SIZE_, 1), SYS_OK);
 	ck_assert_uint_eq(v->child_count, 0);
 	object_end(&v->object);
