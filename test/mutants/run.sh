@@ -79,8 +79,10 @@ tests_for() {
 		BEGIN {
 			while ((getline <uses) > 0) used[$1] = used[$1] " " $2 " "
 			n = split(file, part, "/"); folder = part[n - 1]; base = part[n]; sub(/\..$/, "", base)
-			near["mem"] = " mem object frame model/accounts watch "; near["vm"] = " vmo tree vmar fault source "
-			near["cap"] = " cap model/capabilities "; near["ipc"] = " ipc ipcwait ipcpage futex model/ipc "
+			near["mem"] = " mem object frame watch entries model/accounts model/objects "
+			near["vm"] = " tree vmo vmar fault source paging places model/families "
+			near["cap"] = " cap revoke entries model/capabilities "
+			near["ipc"] = " ipc ipcwait ipcpage futex pagerrecv model/ipc model/futexes "
 		}
 		file ~ /\.h$/ || index(used[$1], " " file " ") {
 			print ($1 ~ "(^|/)" base "s?$" ? 0 : index(near[folder], " " $1 " ") ? 1 : 2), $2, $1
