@@ -97,6 +97,9 @@ struct arch_context *kernel_page_fault(struct arch_context *c, vaddr_t address, 
 struct arch_context *kernel_exception(struct arch_context *c, u64 vector, u64 error);
 struct arch_context *kernel_interrupt(struct arch_context *c);       /* something is pending */
 
+/* What caches of any CPU hold of this page is written back and dropped. */
+void arch_cache_flush(paddr_t page);
+
 /* ---- interrupts and time -------------------------------------------------------------------------------------------------- */
 enum arch_pending { ARCH_PENDING_TIMER = 1, ARCH_PENDING_CONSOLE = 2, ARCH_PENDING_KICK = 4 };
 /* Takes and clears what interrupts have noted on this CPU. */

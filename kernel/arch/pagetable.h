@@ -9,7 +9,7 @@
 #pragma once
 #include "lib/types.h"
 
-enum { PT_READ = 1, PT_WRITE = 2, PT_EXEC = 4, PT_ACCESSED = 8, PT_DIRTY = 16, PT_UNCACHED = 32 };
+enum { PT_READ = 1, PT_WRITE = 2, PT_EXEC = 4, PT_ACCESSED = 8, PT_DIRTY = 16, PT_COMBINING = 32, PT_UNCACHED = 96 };      /* the last two: one or none */
 #define PT_LEVELS    4u
 #define PT_SPAN      (1ull << 21)       /* what one leaf table covers */
 #define PT_USER_TOP  0x00007ffffffff000ull

@@ -143,6 +143,11 @@ int call_vmo_op_range(struct call *c)
 	return status;
 }
 
+int call_vmo_set_cache_policy(struct call *c)
+{
+	return vmo_set_cache_policy(call_object(c, 0), (u32)c->r->rsi, &c->t->progress);
+}
+
 /* The capability keeps its slot under a new name: the old one is consumed (EXEC-01). */
 int call_vmo_replace_as_executable(struct call *c)
 {

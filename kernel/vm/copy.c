@@ -151,6 +151,8 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 {
 	u64 since = 0;
 
+	if (t->v->cache_policy != SYS_CACHE_CACHED)
+		return SYS_ERR_BAD_STATE;
 	while (*done < len) {
 		u64 pos = offset + *done, left = len - *done;
 		vaddr_t va = buf + *done;

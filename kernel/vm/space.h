@@ -52,6 +52,8 @@ _Static_assert((u32)SYS_VM_PERM_WRITE == (u32)PT_WRITE && (u32)SYS_VM_PERM_EXECU
 static inline u32 mapping_entry_flags(const struct mapping *m, u32 perm, const struct page_ref *ref)
 {
 	u32 flags = space_flags(perm);
+	if (unlikely(m->vmo->cache_policy))
+		flags |= m->vmo->cache_policy == SYS_CACHE_WRITE_COMBINING ? PT_COMBINING : PT_UNCACHED;
 	return ref->writable && likely(!m->vmo->closing.write) ? flags : flags & ~(u32)PT_WRITE;
 }
 /* Enters pages of m in [va, end), one range of permission, as long as they are present, not all zero and not yet

@@ -34,6 +34,7 @@ struct vmo {
 	u64 size, stream_size;          /* bytes; size in whole pages */
 	u32 options;                    /* SYS_VMO_* of its creation */
 	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed; VMO_KEPT */
+	u32 cache_policy;               /* enum sys_cache_policy: how mappings are entered (policy.c) */
 	struct list children, sibling;  /* direct children; its place among its parent's */
 	u64 child_count;
 	struct vmo *parent;             /* weak both ways: severed when either goes */
@@ -96,6 +97,9 @@ sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size);
 sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w);
 /* Makes bytes of a content zero; *done as vmo_op_range(). Whole pages go, others are cleared in place. */
 sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w);
+/* From now on mappings are entered so. *next, 0 at first, is kept over VM_AGAIN. INVALID_ARGS; BAD_STATE: it is mapped, has
+ * children, is one, has pages that are not to be cached any more or accessors, or a pager stands behind it. Cost: its pages. */
+sys_status_t vmo_set_cache_policy(struct vmo *v, u32 policy, u64 *next);
 /* op_range for COMMIT, DECOMMIT, ZERO (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out):
  * bytes already done, kept by the caller over VM_AGAIN and SHOULD_WAIT so that a restarted call goes on; 0 at first. */
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);

@@ -42,7 +42,7 @@ sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
 		.scaled_bytes = v->survey.share.bytes, .scaled_fraction = v->survey.share.fraction,
 		.metadata_bytes = counts.pages + counts.nodes ? counts.nodes * PAGE_SIZE_ + sizeof(*v) : 0,
 		.children = v->child_count, .mappings = v->mapping_count,
-		.flags = flags_of(v), .cache_policy = SYS_CACHE_CACHED,
+		.flags = flags_of(v), .cache_policy = v->content->cache_policy,
 	};
 	return SYS_OK;
 }

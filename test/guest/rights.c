@@ -240,7 +240,7 @@ static const struct row rows[] = {
 	NOW_AS(vmo_decommit, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
 	NOW_AS(vmo_prefetch, vmo_op_range, NO_RESULT, A(VMO, R(READ)))
 	NOW_AS(vmo_zero, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
-	LATER(vmo_set_cache_policy, A(VMO, R(MAP)))
+	NOW(vmo_set_cache_policy, NO_RESULT, A(VMO, R(MAP)))
 	NOW(vmo_replace_as_executable, REGISTER, A(VMO, R(READ)), A(RESOURCE, R(MANAGE)))
 	LATER(vmo_transfer_data, A(VMO, R(WRITE)), A(VMO, R(READ) | R(WRITE)))
 	NOW(vmo_info, MEMORY, A(VMO, R(INSPECT)))

@@ -122,11 +122,11 @@ static void do_map(unsigned w, unsigned p)
 {
 	static const u32 kinds[] = {
 		PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC, PT_READ | PT_WRITE | PT_DIRTY | PT_ACCESSED,
-		PT_READ | PT_UNCACHED,
+		PT_READ | PT_UNCACHED, PT_READ | PT_WRITE | PT_COMBINING,
 	};
 	/* any frame number that an entry can hold; or one of this machine's memory, which can be reached */
 	paddr_t frame = rnd(2) ? rnd(1ull << 40) << PAGE_SHIFT : HOST_RAM_BASE + rnd(FRAMES) * PAGE_SIZE_;
-	struct pt_entry new = { frame, kinds[rnd(5)] };
+	struct pt_entry new = { frame, kinds[rnd(6)] };
 	if (model[w][p].flags && rnd(2))
 		new.frame = model[w][p].frame;
 	unsigned missing = pt_missing(root, va_of(w, p));

@@ -107,11 +107,21 @@ void cpu_init_features(void)
 	if (bit(features.word[LEAF7_C], 2)) cr4 |= CR4_UMIP;
 	WRITE_CR(4, cr4);
 	fpu_init(this_cpu());
+	write_msr(MSR_PAT, PAT_VALUE);
 	write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE);
 	write_msr(MSR_STAR, (u64)SEL_KERNEL_CODE << 32 | (u64)(SEL_USER_DATA - 8) << 48);
 	cpu_init_syscall();
 	write_msr(MSR_FMASK, FLAGS_CLEARED_BY_SYSCALL);
 	write_msr(MSR_KERNEL_GS, 0);
+}
+
+#define CACHE_LINE 64u                  /* of every x86-64 CPU there is */
+
+void arch_cache_flush(paddr_t page)
+{
+	for (u8 *line = phys_to_virt(page), *end = line + PAGE_SIZE_; line < end; line += CACHE_LINE)
+		__asm__ volatile ("clflush %0" : "+m"(*line));
+	__asm__ volatile ("mfence" ::: "memory");
 }
 
 void cpu_brand(char *to, size_t size)

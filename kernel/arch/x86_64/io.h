@@ -28,6 +28,8 @@ static inline u64 read_tsc(void)
 #define MSR_FMASK        0xc0000084u
 #define MSR_FS_BASE      0xc0000100u
 #define MSR_GS_BASE      0xc0000101u
+#define MSR_PAT          0x277u
+#define PAT_VALUE        0x0007040600070106ull         /* as after reset, but for the second: write-combining */
 #define MSR_KERNEL_GS    0xc0000102u
 
 static inline u64 read_msr(u32 msr)

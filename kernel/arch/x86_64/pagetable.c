@@ -21,7 +21,7 @@
 #define E_PRESENT  (1ull << 0)
 #define E_WRITE    (1ull << 1)
 #define E_USER     (1ull << 2)
-#define E_UNCACHED (3ull << 3)          /* PWT and PCD */
+#define E_CACHE    (3ull << 3)          /* PWT and PCD: an entry of the PAT, which cpu.c sets */
 #define E_ACCESSED (1ull << 5)
 #define E_DIRTY    (1ull << 6)
 #define E_NOEXEC   (1ull << 63)
@@ -82,18 +82,20 @@ static inline u64 entry_swap(u64 *at, u64 entry) { return __atomic_exchange_n(at
 static inline bool entry_outlived(u64 old, u64 new)
 {
 	u64 lost = (old & ~new & (E_WRITE | E_DIRTY)) | (new & ~old & E_NOEXEC);
-	return (old & E_PRESENT) && (lost || ((old ^ new) & (E_FRAME | E_UNCACHED)));
+	return (old & E_PRESENT) && (lost || ((old ^ new) & (E_FRAME | E_CACHE)));
 }
 
 /* Flags and entries have these bits in common, but for their places: then no bit is looked at by itself. */
 #define USED (PT_ACCESSED | PT_DIRTY)
 #define USED_SHIFT 2
-_Static_assert(E_WRITE == PT_WRITE && (u64)USED << USED_SHIFT == (E_ACCESSED | E_DIRTY), "bits in common");
+#define CACHE_SHIFT 2
+_Static_assert(E_WRITE == PT_WRITE && (u64)USED << USED_SHIFT == (E_ACCESSED | E_DIRTY) &&
+               PT_UNCACHED >> CACHE_SHIFT == E_CACHE, "bits in common");
 
 static inline u64 entry_make(paddr_t frame, u32 flags)
 {
 	u64 e = frame | E_PRESENT | E_USER | (flags & PT_WRITE) | (flags & USED) << USED_SHIFT;
-	if (unlikely(flags & PT_UNCACHED)) e |= E_UNCACHED;
+	e |= (flags & PT_UNCACHED) >> CACHE_SHIFT;
 	return flags & PT_EXEC ? e : e | E_NOEXEC;
 }
 
@@ -101,9 +103,8 @@ static inline struct pt_entry entry_read(u64 e, u64 rights)
 {
 	if (!(e & E_PRESENT))
 		return (struct pt_entry){ 0, 0 };
-	u32 flags = PT_READ | (e & rights & E_WRITE) | (e >> USED_SHIFT & USED);
+	u32 flags = PT_READ | (e & rights & E_WRITE) | (e >> USED_SHIFT & USED) | (e << CACHE_SHIFT & PT_UNCACHED);
 	if (!(e & E_NOEXEC)) flags |= PT_EXEC;
-	if (unlikely(e & E_UNCACHED)) flags |= PT_UNCACHED;
 	return (struct pt_entry){ e & E_FRAME, flags };
 }
 

@@ -196,6 +196,13 @@ void host_time_set(i64 to)
 }
 
 i64 host_timer(void) { return self->timer; }
+u64 host_cache_flushes;
+void arch_cache_flush(paddr_t page)
+{
+	ASSERT(page_aligned(page));
+	host_cache_flushes++;
+}
+
 i64 arch_now(void) { return now; }
 u64 arch_cycles(void) { return (u64)now; }
 i64 arch_cycles_to_ns(u64 cycles) { return (i64)cycles; }

@@ -57,6 +57,8 @@ u64  host_kicks(unsigned cpu);
 u64  host_stops(unsigned cpu);
 void host_stop_vector(unsigned vector);          /* what the next arch_cpu_stop() returns, once */
 u64  host_shootdowns(unsigned cpu);              /* how often it had to forget its user translations for another's sake */
+/* Pages that arch_cache_flush() was called for. */
+extern u64 host_cache_flushes;
 /* arch_preempt_poll() says yes every n-th time (0: never). */
 void host_preempt_every(unsigned n);
 void host_root_load(paddr_t root);
