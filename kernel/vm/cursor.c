@@ -73,6 +73,8 @@ static sys_status_t fill_page(struct cursor *c, struct page_ref *out)
 	if (!(c->flags & CURSOR_NO_FORK))
 		frame_of(out->frame)->state = FRAME_ZERO_FORK;
 	tree_fill_at(&v->tree, c->page, &c->at, out->frame | TREE_PAGE);
+	if (unlikely(v->cache_policy))
+		arch_cache_flush(out->frame);
 	counters.zero_fills++;
 	return SYS_OK;
 }

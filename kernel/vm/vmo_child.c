@@ -59,6 +59,8 @@ static sys_status_t snapshot(struct vmo *v, struct account *a, u32 options, u64 
 		return SYS_ERR_BAD_STATE;
 	if (!(options & SYS_VMO_CHILD_SNAPSHOT) || c->source || c->options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;
+	if (c->cache_policy != SYS_CACHE_CACHED)
+		return SYS_ERR_BAD_STATE;
 	if (!vmo_trim(c))
 		return VM_AGAIN;
 	unsigned steps = 0;
