@@ -104,15 +104,6 @@ paddr_t node_copy(paddr_t shared)
 	return copy;
 }
 
-void page_drop(paddr_t page)
-{
-	struct frame *f = frame_of(page);
-	if (f->refs > 1)
-		f->refs--;
-	else
-		frame_free(page);
-}
-
 void path_find(const struct tree *t, u64 index, struct tree_path *p)
 {
 	paddr_t node = tree_root(t);

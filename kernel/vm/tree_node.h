@@ -76,3 +76,21 @@ static inline void path_count(const struct tree_path *p, unsigned above, i64 pag
  * there and cover it are the tree's own. *out: the slot at that level; or above it, below the tree's old root, where
  * nothing was missing. A large marker on the way becomes 512 smaller ones, on each level. */
 sys_status_t path_grow(struct tree *t, u64 index, unsigned level, tree_slot_t **out);
+
+/* tree_range.c: how a range is gone through in steps */
+/* Where a step works: on slots of path.node[path.low], which is the tree's own. */
+struct spot {
+	struct tree_path path;
+	tree_slot_t *slot;              /* on the way to the step's index */
+	unsigned count;                 /* slots from there on that lie wholly in the range; 0: this one sticks out */
+	u64 span;                       /* pages that each stands for; the index is at page `into` of the first */
+	u64 into;
+};
+/* Walks to `index`, which the window holds and the root covers, as far as there are nodes; or, to drop it, up to a
+ * shared one that lies wholly in the window. VM_AGAIN: it copied a node that was in the way. */
+sys_status_t spot_reach(struct tree *t, struct window w, u64 index, bool drop, struct spot *at);
+/* Puts a marker or EMPTY into the slots at a spot, up to a node that is the tree's own or until TREE_STEP pages and
+ * shared subtrees were dropped. Returns into how many. Nodes that hold nothing then are the caller's to prune. */
+unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content);
+/* The same for pages from `page` on that stand inline. */
+void inline_fill(struct tree *t, u64 page, u64 end, tree_slot_t content);

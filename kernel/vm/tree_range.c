@@ -77,19 +77,8 @@ u64 tree_run(const struct tree *t, u64 page, u64 end, tree_slot_t *kind)
 }
 
 /* ---- steps -------------------------------------------------------------------------------------- */
-/* Where a step works: in path.node[path.low], which is the tree's own. */
-struct spot {
-	struct tree_path path;
-	tree_slot_t *slot;              /* on the way to the step's index */
-	unsigned count;                 /* slots from there on that lie wholly in the range; 0: this one sticks out */
-	u64 rest;                       /* pages from the index to the end of the slot */
-};
-
-/* Walks to `index`, which the root covers, as far as there are nodes, or up to a shared one that lies wholly in the
- * range and is to be dropped. VM_AGAIN: it copied a node that was in the way. */
-static sys_status_t reach(struct tree *t, u64 index, u64 pages, bool drop, struct spot *at)
+sys_status_t spot_reach(struct tree *t, struct window w, u64 index, bool drop, struct spot *at)
 {
-	unsigned inside = level_within(index, pages);
 	at->slot = &t->slot[0];
 	at->path.top = frame_of(tree_root(t))->level;
 	for (at->path.low = at->path.top;; at->path.low--) {
@@ -101,20 +90,66 @@ static sys_status_t reach(struct tree *t, u64 index, u64 pages, bool drop, struc
 		}
 		at->path.node[level] = node;
 		at->slot = &node_slots(node)[number];
-		at->count = level > inside ? 0 : (unsigned)MIN(TREE_FANOUT - number, pages >> TREE_BITS * level);
-		at->rest = slot_span(level) - (index & (slot_span(level) - 1));
+		at->span = slot_span(level);
+		at->into = index & (at->span - 1);
+		u64 base = index - at->into, left = w.pages - ((base - w.start) & TREE_INDEX_MASK);
+		bool inside = window_holds(w, base, at->span);
+		at->count = (unsigned)MIN(TREE_FANOUT - number, left >> TREE_BITS * level);
+		at->count = inside ? MAX(at->count, 1) : 0;     /* a window of everything may begin within a slot */
 		bool node_below = tree_tag(*at->slot) == TREE_NODE;
-		if (!node_below || (drop && at->count > 0 && frame_of(tree_frame(*at->slot))->refs > 1))
+		if (!node_below || (drop && inside && frame_of(tree_frame(*at->slot))->refs > 1))
 			return SYS_OK;
 	}
 }
 
-/* Makes the nodes that it takes for a slot to stand wholly in the range, and goes there. */
-static sys_status_t reach_inside(struct tree *t, u64 index, u64 pages, struct spot *at)
+unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
+{
+	struct frame *node = frame_of(at->path.node[at->path.low]);
+	u64 pages = 0, nodes = 0;
+	unsigned i = 0, dropped = 0;
+	for (; i < at->count && dropped < TREE_STEP; i++) {
+		tree_slot_t slot = at->slot[i];
+		struct frame *f = frame_of(tree_frame(slot));
+		if (tree_tag(slot) == TREE_NODE) {
+			if (f->refs == 1)
+				break;
+			f->refs--;
+			pages += f->tree.pages;
+			nodes += (u64)f->tree.nodes + 1;
+			dropped++;
+		} else if (tree_tag(slot) == TREE_PAGE) {
+			page_drop(tree_frame(slot));
+			pages++;
+			dropped++;
+		}
+		node->state += (content != TREE_EMPTY) - (slot != TREE_EMPTY);
+		at->slot[i] = content;
+	}
+	path_count(&at->path, at->path.low, -(i64)pages, -(i64)nodes);
+	tree_uncharge(t, pages + nodes);
+	return i;
+}
+
+void inline_fill(struct tree *t, u64 page, u64 end, tree_slot_t content)
+{
+	u64 pages = 0;
+	for (; page < MIN(end, TREE_INLINE); page++) {
+		if (tree_tag(t->slot[page]) == TREE_PAGE) {
+			page_drop(tree_frame(t->slot[page]));
+			pages++;
+		}
+		t->slot[page] = content;
+	}
+	tree_uncharge(t, pages);
+}
+
+/* Makes the nodes that are missing for a slot to stand wholly in the window, and goes there. */
+static sys_status_t grow_inside(struct tree *t, struct window w, u64 index, struct spot *at)
 {
 	tree_slot_t *slot;
+	u64 pages = w.pages - ((index - w.start) & TREE_INDEX_MASK);
 	sys_status_t status = path_grow(t, index, level_within(index, pages), &slot);
-	return status == SYS_OK ? reach(t, index, pages, true, at) : status;
+	return status == SYS_OK ? spot_reach(t, w, index, true, at) : status;
 }
 
 /* A node that says the same of all that it spans becomes one marker, and so on upwards. The root stays. */
@@ -136,89 +171,46 @@ static void merge(struct tree *t, struct tree_path *p, u64 index)
 	}
 }
 
-static sys_status_t step_done(u64 *page, u64 end, u64 pages)
+/* A step did `slots` of them. */
+static sys_status_t step_done(u64 *page, u64 end, const struct spot *at, unsigned slots)
 {
-	*page += MIN(pages, end - *page);
+	*page += MIN(slots * at->span - at->into, end - *page);
 	return *page < end ? VM_AGAIN : SYS_OK;
-}
-
-/* ---- zero --------------------------------------------------------------------------------------- */
-/* Puts markers in the slots at a spot, up to a node that is the tree's own or until TREE_STEP things were dropped.
- * Returns how many. */
-static unsigned zero_slots(struct tree *t, const struct spot *at, tree_slot_t marker)
-{
-	struct frame *node = frame_of(at->path.node[at->path.low]);
-	u64 pages = 0, nodes = 0;
-	unsigned i = 0, dropped = 0;
-	for (; i < at->count && dropped < TREE_STEP; i++) {
-		tree_slot_t slot = at->slot[i];
-		struct frame *f = frame_of(tree_frame(slot));
-		if (tree_tag(slot) == TREE_NODE) {
-			if (f->refs == 1)
-				break;
-			f->refs--;
-			pages += f->tree.pages;
-			nodes += (u64)f->tree.nodes + 1;
-			dropped++;
-		} else if (tree_tag(slot) == TREE_PAGE) {
-			page_drop(tree_frame(slot));
-			pages++;
-			dropped++;
-		}
-		node->state += slot == TREE_EMPTY;
-		at->slot[i] = marker;
-	}
-	path_count(&at->path, at->path.low, -(i64)pages, -(i64)nodes);
-	tree_uncharge(t, pages + nodes);
-	return i;
-}
-
-static sys_status_t zero_inline(struct tree *t, u64 *page, u64 end, tree_slot_t marker)
-{
-	u64 pages = 0;
-	for (; *page < end && *page < TREE_INLINE; ++*page) {
-		tree_slot_t *slot = &t->slot[*page];
-		if (tree_tag(*slot) == TREE_PAGE) {
-			page_drop(tree_frame(*slot));
-			pages++;
-		}
-		*slot = marker;
-	}
-	tree_uncharge(t, pages);
-	return step_done(page, end, 0);
 }
 
 sys_status_t tree_zero_step(struct tree *t, u64 *page, u64 end, enum tree_state state)
 {
 	tree_slot_t marker = tree_with_state(TREE_ZERO, state);
-	u64 index = tree_index(t, *page), pages = end - *page;
+	struct window w = tree_window(t, *page, end);
 	sys_status_t status = SYS_OK;
-	struct spot at = { .count = 0 };
+	struct spot at = { .slot = NULL };
 	if (*page >= end)
 		return SYS_OK;
-	if (t->inlined && *page < TREE_INLINE)
-		return zero_inline(t, page, end, marker);
-	if (tree_covers(t, index) && frame_of(tree_root(t))->level >= level_within(index, pages))
-		status = reach(t, index, pages, true, &at);
+	if (t->inlined && *page < TREE_INLINE) {
+		inline_fill(t, *page, end, marker);
+		*page = MIN(end, TREE_INLINE);
+		return *page < end ? VM_AGAIN : SYS_OK;
+	}
+	if (tree_covers(t, w.start) && frame_of(tree_root(t))->level >= level_within(w.start, w.pages))
+		status = spot_reach(t, w, w.start, true, &at);
 	if (status == SYS_OK && at.count == 0) {
 		if (at.slot && *at.slot == marker)
-			return step_done(page, end, at.rest);
-		status = reach_inside(t, index, pages, &at);
+			return step_done(page, end, &at, 1);
+		status = grow_inside(t, w, w.start, &at);
 	}
 	if (status != SYS_OK)
 		return status;
-	u64 done = zero_slots(t, &at, marker) * at.rest;
-	merge(t, &at.path, index);
-	return step_done(page, end, done);
+	unsigned slots = spot_fill(t, &at, marker);
+	merge(t, &at.path, w.start);
+	return step_done(page, end, &at, slots);
 }
 
-/* ---- dirty state, edges ------------------------------------------------------------------------- */
 static bool changes(tree_slot_t slot, unsigned from, enum tree_state to)
 {
 	return slot != TREE_EMPTY && (from >> tree_state(slot) & 1) && tree_state(slot) != to;
 }
 
-static unsigned change_slots(tree_slot_t *slot, u64 count, unsigned from, enum tree_state to)
+static unsigned change_slots(tree_slot_t *slot, unsigned count, unsigned from, enum tree_state to)
 {
 	unsigned i = 0;
 	for (; i < count && tree_tag(slot[i]) != TREE_NODE; i++)
@@ -229,35 +221,38 @@ static unsigned change_slots(tree_slot_t *slot, u64 count, unsigned from, enum t
 
 sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, enum tree_state to)
 {
+	struct window w = tree_window(t, *page, end);
 	struct spot at;
 	*page = tree_next(t, *page, end);
 	if (*page >= end)
 		return SYS_OK;
+	u64 index = tree_index(t, *page);
+	sys_status_t status = SYS_OK;
 	if (t->inlined)
-		return step_done(page, end, change_slots(&t->slot[*page], MIN(end, TREE_INLINE) - *page, from, to));
-	u64 index = tree_index(t, *page), pages = end - *page;
-	sys_status_t status = reach(t, index, pages, false, &at);
+		at = (struct spot){ .slot = &t->slot[*page], .count = (u32)(MIN(end, TREE_INLINE) - *page), .span = 1 };
+	else
+		status = spot_reach(t, w, index, false, &at);
 	if (status == SYS_OK && at.count == 0) {
 		if (!changes(*at.slot, from, to))
-			return step_done(page, end, at.rest);
-		status = reach_inside(t, index, pages, &at);
+			return step_done(page, end, &at, 1);
+		status = grow_inside(t, w, index, &at);
 	}
 	if (status != SYS_OK)
 		return status;
-	u64 done = change_slots(at.slot, at.count, from, to) * at.rest;
-	merge(t, &at.path, index);
-	return step_done(page, end, done);
+	unsigned slots = change_slots(at.slot, at.count, from, to);
+	if (!t->inlined)
+		merge(t, &at.path, index);
+	return step_done(page, end, &at, slots);
 }
 
 sys_status_t tree_split(struct tree *t, u64 page)
 {
 	u64 index = tree_index(t, page);
-	unsigned level = level_within(index, TREE_ALL);
 	struct slots s = slots_at(t, page, 1);
 	struct spot at;
 	tree_slot_t *slot;
 	if (tree_tag(*s.slot) != TREE_ZERO || s.into == 0)
 		return SYS_OK;
-	sys_status_t status = reach(t, index, 1, false, &at);
-	return status == SYS_OK ? path_grow(t, index, level, &slot) : status;
+	sys_status_t status = spot_reach(t, (struct window){ index, 1 }, index, false, &at);
+	return status == SYS_OK ? path_grow(t, index, level_within(index, TREE_ALL), &slot) : status;
 }

@@ -61,7 +61,7 @@ bool tree_survey_step(const struct tree *t, struct tree_survey *s)
 	u64 step = slot_span(p.low) - (index & (slot_span(p.low) - 1));
 	if (p.low == 0) {
 		unsigned number = slot_number(index, 0);
-		step = MIN(TREE_FANOUT - number, TREE_STEP);
+		step = MIN(MIN(TREE_FANOUT - number, TREE_STEP), TREE_ALL - s->next);
 		survey_slots(&node_slots(p.node[0])[number], (unsigned)step, worth, own, s);
 	}
 	s->next += step;
