@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* steps.c: kernel/vm: long calls stop when somebody asks for the CPU, often enough, and go on where they were; when nobody asks they
+ * are done in one entry. Either way the result is the same. */
+#include <string.h>
+#include "arch/arch.h"
+#include "common/harness.h"
+#include "mem/account.h"
+#include "mem/frame.h"
+#include "vm/source.h"
+#include "vm/space.h"
+
+#define P     PAGE_SIZE_
+#define RW    (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
+#define PAGES 1000u
+#define VIEWS 30u
+
+static struct account *account;
+static struct space *space;
+static struct vmo *v, *child;
+static vaddr_t at[VIEWS];               /* v's mappings */
+static vaddr_t buffer;
+static struct page_wait none;
+static u64 done;
+static sys_vmo_info_t info;
+static u8 big[64 * PAGE_SIZE_];
+
+#define must_ok(call) must((call) == SYS_OK)
+
+static void reap_all(void)
+{
+	while (object_reap_step(NULL)) {
+	}
+}
+
+static struct vmo *object(u64 pages)
+{
+	struct vmo *o;
+
+	must_ok(vmo_create(account, pages * P, SYS_VMO_RESIZABLE, &o));
+	object_cap(&o->object);
+	return o;
+}
+
+static vaddr_t map(struct vmo *o, u64 pages)
+{
+	vaddr_t va;
+
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW, 0, o, SYS_RIGHTS_VMO, 0, pages * P, NULL, &va));
+	return va;
+}
+
+static u64 *word(u64 page)
+{
+	struct page_ref ref;
+
+	must(cursor_peek(v, page, &ref));
+	return phys_to_virt(ref.frame);
+}
+
+/* An object whose pages have their numbers in them, mapped often, seen everywhere; a buffer. */
+static void start(void)
+{
+	machine_start(16384);
+	vmo_boot();
+	object_type_set(SYS_TYPE_VMAR, &vmar_type);
+	must_ok(account_create(account_root(), 6000, &account));
+	object_cap(&account->object);
+	must_ok(space_create(account, false, &space));
+	object_cap((struct object *)space);
+	page_wait_init(&none);
+	v = object(PAGES);
+	child = NULL;
+	done = 0;
+	must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, PAGES * P, &done, &none));
+	for (u64 i = 0; i < PAGES; i++)
+		*word(i) = i + 1;
+	for (unsigned i = 0; i < VIEWS; i++) {
+		at[i] = map(v, PAGES);
+		for (u64 page = 0; page < PAGES; page += 7) {
+			sys_status_t status;
+
+			while ((status = vm_fault(space, at[i] + page * P, SYS_ACCESS_WRITE, 9, &none)) == VM_AGAIN) {
+			}
+			must_ok(status);
+		}
+	}
+	struct vmo *b = object(64);
+	done = 0;
+	must_ok(vmo_op_range(b, SYS_VMO_OP_COMMIT, 0, 64 * P, &done, &none));
+	buffer = map(b, 64);
+	object_uncap(&b->object);
+	done = 0;
+	memset(big, 7, sizeof big);
+}
+
+static void end(void)
+{
+	vmo_check(v);
+	space_check(space);
+	if (child)
+		object_uncap(&child->object);
+	object_uncap(&v->object);
+	object_uncap((struct object *)space);
+	reap_all();
+	must(account->used == 0);
+	object_uncap(&account->object);
+	reap_all();
+	account_check_all();
+	frame_check();
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------------------------- */
+
+static sys_status_t shrink(void) { return vmo_set_size(v, 10 * P + 5, true); }
+static sys_status_t decommit(void) { return vmo_op_range(v, SYS_VMO_OP_DECOMMIT, 10 * P, 900 * P, &done, &none); }
+static sys_status_t zero(void) { return vmo_op_range(v, SYS_VMO_OP_ZERO, 10 * P + 100, 900 * P, &done, &none); }
+static sys_status_t look(void) { return vmo_info(v, &info); }
+static sys_status_t read_all(void) { return vmo_read(v, space, buffer, 100, 63 * P, &done, 9, &none); }
+static sys_status_t write_all(void) { return vmo_write(v, space, buffer, 100, 63 * P, &done, 9, &none); }
+static sys_status_t copy_in(void) { return space_copy_in(space, big, at[0] + 100, 63 * P, &done, 9, &none); }
+static sys_status_t copy_out(void) { return space_copy_out(space, at[0] + 100, big, 63 * P, &done, 9, &none); }
+static sys_status_t unmap(void) { return vmar_unmap(&space->root_vmar, true, at[0] + 100 * P, 800 * P); }
+static sys_status_t protect(void) { return vmar_protect(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ, at[0] + P, 900 * P, &done); }
+static sys_status_t destroy(void) { return vmar_destroy(&space->root_vmar); }
+static sys_status_t commit(void)
+{
+	static struct vmo *empty;
+
+	if (!done)
+		empty = object(300);
+	sys_status_t status = vmo_op_range(empty, SYS_VMO_OP_COMMIT, 0, 300 * P, &done, &none);
+	if (status == SYS_OK)
+		object_uncap(&empty->object);
+	return status;
+}
+static sys_status_t snapshot(void)
+{
+	sys_status_t status = vmo_create_child(v, account, SYS_VMO_CHILD_SNAPSHOT, 0, PAGES * P, &child);
+
+	if (status == SYS_OK)
+		object_cap(&child->object);
+	return status;
+}
+static sys_status_t reap(void)
+{
+	if (!done++) {
+		object_uncap(&v->object);
+		object_end(&v->object);
+		v = object(1);
+	}
+	return object_reap(NULL) ? SYS_OK : VM_AGAIN;
+}
+
+/* What page i of the object holds after a call. */
+static u64 kept(u64 i) { return i + 1; }
+static u64 shrunk(u64 i) { return i <= 10 ? i + 1 : 0; }
+static u64 emptied(u64 i) { return i < 10 || i >= 910 ? i + 1 : 0; }
+static u64 zeroed(u64 i) { return i <= 10 || i > 910 ? i + 1 : 0; }
+
+/* times: it comes back so often at least, when somebody asks at each step; anyway: when nobody does. */
+static const struct { const char *name; sys_status_t (*call)(void); u64 (*after)(u64 page); unsigned times, anyway; } calls[] = {
+	{ "shrink",   shrink,    shrunk,  200, 0 },
+	{ "decommit", decommit,  emptied, 2000, 0 },
+	{ "zero",     zero,      zeroed,  2000, 0 },
+	{ "info",     look,      kept,    40, 0 },
+	{ "read",     read_all,  kept,    60, 0 },
+	{ "write",    write_all, NULL,    60, 0 },
+	{ "copy in",  copy_in,   kept,    60, 0 },
+	{ "copy out", copy_out,  NULL,    60, 0 },
+	{ "unmap",    unmap,     kept,    6, 0 },
+	{ "protect",  protect,   kept,    5, 0 },
+	{ "destroy",  destroy,   kept,    150, 0 },
+	{ "commit",   commit,    kept,    30, 0 },
+	{ "snapshot", snapshot,  kept,    20, 1 },
+	{ "reap",     reap,      NULL,    20, 0 },
+};
+
+static void content(u64 (*after)(u64))
+{
+	for (u64 i = 0; after && i < v->size / P; i++)
+		must(*word(i) == after(i));
+}
+
+START_TEST(entries)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(calls); i++)
+		for (unsigned asked = 0; asked < 2; asked++) {
+			unsigned again = 0;
+			sys_status_t status;
+
+			start();
+			host_preempt_every(asked);
+			while ((status = calls[i].call()) == VM_AGAIN)
+				again++;
+			host_preempt_every(0);
+			ck_assert_msg(status == SYS_OK, "%s: %d", calls[i].name, status);
+			ck_assert_msg(asked ? again >= calls[i].times : again == calls[i].anyway, "%s: %u times again", calls[i].name, again);
+			content(calls[i].after);
+			end();
+		}
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *s = suite_create("steps");
+
+	add_test(s, entries);
+	return s;
+}
