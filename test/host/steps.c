@@ -16,11 +16,12 @@
 
 static struct account *account;
 static struct space *space;
-static struct vmo *v, *child;
+static struct vmo *v, *child, *alone;   /* alone: nobody maps it */
 static vaddr_t at[VIEWS];               /* v's mappings */
 static vaddr_t buffer;
 static struct page_wait none;
 static u64 done;
+static unsigned asked;                  /* whether somebody asks for the CPU at each step */
 static sys_vmo_info_t info;
 static u8 big[64 * PAGE_SIZE_];
 
@@ -69,7 +70,7 @@ static void start(void)
 	object_cap((struct object *)space);
 	page_wait_init(&none);
 	v = object(PAGES);
-	child = NULL;
+	child = alone = NULL;
 	done = 0;
 	must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, PAGES * P, &done, &none));
 	for (u64 i = 0; i < PAGES; i++)
@@ -99,6 +100,8 @@ static void end(void)
 	space_check(space);
 	if (child)
 		object_uncap(&child->object);
+	if (alone)
+		object_uncap(&alone->object);
 	object_uncap(&v->object);
 	object_uncap((struct object *)space);
 	reap_all();
@@ -122,17 +125,25 @@ static sys_status_t copy_out(void) { return space_copy_out(space, at[0] + 100, b
 static sys_status_t unmap(void) { return vmar_unmap(&space->root_vmar, true, at[0] + 100 * P, 800 * P); }
 static sys_status_t protect(void) { return vmar_protect(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ, at[0] + P, 900 * P, &done); }
 static sys_status_t destroy(void) { return vmar_destroy(&space->root_vmar); }
+
 static sys_status_t commit(void)
 {
-	static struct vmo *empty;
-
-	if (!done)
-		empty = object(300);
-	sys_status_t status = vmo_op_range(empty, SYS_VMO_OP_COMMIT, 0, 300 * P, &done, &none);
-	if (status == SYS_OK)
-		object_uncap(&empty->object);
-	return status;
+	alone = done ? alone : object(PAGES);
+	return vmo_op_range(alone, SYS_VMO_OP_COMMIT, 0, PAGES * P, &done, &none);
 }
+static sys_status_t trim(void)
+{
+	if (!done++) {
+		u64 reached = 0;
+
+		alone = object(PAGES);
+		host_preempt_every(0);
+		must_ok(vmo_op_range(alone, SYS_VMO_OP_COMMIT, 0, PAGES * P, &reached, &none));
+		host_preempt_every(asked);
+	}
+	return vmo_set_size(alone, P, true);
+}
+
 static sys_status_t snapshot(void)
 {
 	sys_status_t status = vmo_create_child(v, account, SYS_VMO_CHILD_SNAPSHOT, 0, PAGES * P, &child);
@@ -170,7 +181,8 @@ static const struct { const char *name; sys_status_t (*call)(void); u64 (*after)
 	{ "unmap",    unmap,     kept,    6, 0 },
 	{ "protect",  protect,   kept,    5, 0 },
 	{ "destroy",  destroy,   kept,    150, 0 },
-	{ "commit",   commit,    kept,    30, 0 },
+	{ "commit",   commit,    kept,    100, 0 },
+	{ "trim",     trim,      kept,    10, 0 },
 	{ "snapshot", snapshot,  kept,    20, 1 },
 	{ "reap",     reap,      NULL,    20, 0 },
 };
@@ -184,7 +196,7 @@ static void content(u64 (*after)(u64))
 START_TEST(entries)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(calls); i++)
-		for (unsigned asked = 0; asked < 2; asked++) {
+		for (asked = 0; asked < 2; asked++) {
 			unsigned again = 0;
 			sys_status_t status;
 
