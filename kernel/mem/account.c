@@ -44,6 +44,7 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	list_init(&a->children);
 	list_init(&a->sibling);
 	list_init(&a->watches);
+	list_init(&a->discardable);
 	list_init(&a->dying_link);
 	low_init(&a->low);
 	account_figure(a);

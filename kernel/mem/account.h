@@ -21,6 +21,7 @@ struct account {
 	u64 objects;                    /* objects in its slabs that live (children among them) */
 	u32 sweep;                      /* the slab that slab_first_object looks at next */
 	struct object *dying;           /* objects being destroyed, a stack (object.c) */
+	struct list discardable;        /* contents that it pays for and that may be given up: longest unlocked first (vm/discard.c) */
 	struct list watches;            /* that it pays for: those whose slots have moved elsewhere end with it */
 	struct watch_low low;           /* that look at it */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */

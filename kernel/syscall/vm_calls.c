@@ -129,10 +129,31 @@ int call_vmo_set_stream_size(struct call *c)
 	return vmo_set_stream_size(call_object(c, 0), c->r->rsi, &c->t->progress, &c->t->page);
 }
 
+/* What a LOCK tells is in the caller's memory before it is taken: the copy may wait. */
+static int lock_call(struct call *c)
+{
+	const struct regs *r = c->r;
+	struct vmo *v = call_object(c, 0);
+	sys_vmo_lock_state_t state;
+	bool tells = r->rsi == SYS_VMO_OP_LOCK;
+
+	if (tells && (!r->r8 || r->r9 < sizeof(state)))
+		return SYS_ERR_INVALID_ARGS;
+	int status = vmo_lock_check(&v, (u32)r->rsi, r->rdx, r->r10, &state);
+	if (status == SYS_OK && tells)
+		status = call_copy_out(c, r->r8, &state, sizeof(state));
+	/* COMMIT */
+	if (status == SYS_OK)
+		vmo_lock(v, (u32)r->rsi);
+	return status;
+}
+
 int call_vmo_op_range(struct call *c)
 {
 	u64 done = 0;
 
+	if (c->r->rsi >= SYS_VMO_OP_LOCK && c->r->rsi <= SYS_VMO_OP_UNLOCK)
+		return lock_call(c);
 	c->t->page.space = NULL;                /* it is the object's page that it may wait for, not a buffer's */
 	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, &c->t->page);
 

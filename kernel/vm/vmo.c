@@ -27,7 +27,8 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	v->stream_size = size;
 	v->options = options;
 	v->info_flags = info_flags | (options & SYS_VMO_RESIZABLE ? SYS_VMO_INFO_RESIZABLE : 0) |
-	                (options & SYS_VMO_UNBOUNDED ? SYS_VMO_INFO_UNBOUNDED : 0);
+	                (options & SYS_VMO_UNBOUNDED ? SYS_VMO_INFO_UNBOUNDED : 0) |
+	                (options & SYS_VMO_DISCARDABLE ? SYS_VMO_INFO_DISCARDABLE : 0);
 	list_init(&v->children);
 	list_init(&v->sibling);
 	list_init(&v->writable);
@@ -36,6 +37,9 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->through);
 	list_init(&v->views);
 	list_init(&v->kept);
+	list_init(&v->reclaim);
+	if (options & SYS_VMO_DISCARDABLE)
+		list_append(&a->discardable, &v->reclaim);
 	v->content = v->shape = v;
 	watch_list_init(&v->watches);
 	*out = v;
@@ -45,6 +49,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 void vmo_discard(struct vmo *v)
 {
 	ASSERT(v->tree.charged == 0 && !v->mapping_count && !v->source && !list_on(&v->sibling));
+	list_remove(&v->reclaim);
 	object_discard(&v->object);
 }
 
@@ -56,8 +61,6 @@ sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **o
 		return SYS_ERR_INVALID_ARGS;
 	if (size > VMO_MAX_SIZE)
 		return SYS_ERR_OUT_OF_RANGE;
-	if (options & SYS_VMO_DISCARDABLE)
-		return SYS_ERR_NOT_SUPPORTED;
 	return vmo_make(a, size, options, 0, out);
 }
 
@@ -124,6 +127,7 @@ static void leave_parent(struct vmo *v)
 static void vmo_ended(struct object *o)
 {
 	struct vmo *v = container_of(o, struct vmo, object);
+	list_remove(&v->reclaim);
 	if (!v->child_count)
 		leave_parent(v);
 }
@@ -192,6 +196,7 @@ void vmo_check(struct vmo *v)
 	}
 	ASSERT(children == v->child_count);
 	ASSERT((v->parent != NULL) == list_on(&v->sibling));
+	ASSERT(list_on(&v->reclaim) == (v->options & SYS_VMO_DISCARDABLE && !v->locks && !object_dying(&v->object)));
 	watch_list_check(&v->watches);
 	window_check(v);
 	pagemap_check(v);

@@ -61,12 +61,15 @@ struct vmo {
 	struct watch_list watches;      /* ZERO_CHILDREN */
 	struct list kept;               /* pages that the kernel itself writes to (pagemap.h) */
 	u32 kept_count;
+	u32 locks;                      /* a discardable one: while there are none its content may be given up (discard.c) */
+	bool discarded;                 /* it has been, and nobody was told yet */
+	struct list reclaim;            /* unlocked: among its account's, longest unlocked first */
 };
 
 extern const struct object_type vmo_type;
 static inline u64 vmo_pages(const struct vmo *v) { return v->size >> PAGE_SHIFT; }
 
-/* INVALID_ARGS, OUT_OF_RANGE, NOT_SUPPORTED (an option of a later issue), NO_MEMORY, BAD_STATE (account). */
+/* INVALID_ARGS, OUT_OF_RANGE, NO_MEMORY, BAD_STATE (account). */
 sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **out);
 /* The common part of all ways to make one: arguments are good; info_flags as well as those that options imply.
  * NO_MEMORY, BAD_STATE (account). */
@@ -100,6 +103,13 @@ sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct pag
 /* From now on mappings are entered so. *next, 0 at first, is kept over VM_AGAIN. INVALID_ARGS; BAD_STATE: it is mapped, has
  * children, is one, has pages that are not to be cached any more or accessors, or a pager stands behind it. Cost: its pages. */
 sys_status_t vmo_set_cache_policy(struct vmo *v, u32 policy, u64 *next);
+/* op_range's LOCK, TRY_LOCK and UNLOCK in two halves. The first says what is wrong: NOT_SUPPORTED (not discardable), OUT_OF_RANGE
+ * (not all of it), BAD_STATE (dying; not locked), UNAVAILABLE (TRY_LOCK, and it was given up); else *v is the content and
+ * *state what a lock tells. The second, in the same entry, does it. */
+sys_status_t vmo_lock_check(struct vmo **v, u32 op, u64 offset, u64 size, sys_vmo_lock_state_t *state);
+void vmo_lock(struct vmo *v, u32 op);
+/* One step of giving up the content of an unlocked one. True: all is gone. */
+bool vmo_discard_step(struct vmo *v);
 /* op_range for COMMIT, DECOMMIT, ZERO (others of SYS_VMO_OP_*: NOT_SUPPORTED, unknown: INVALID_ARGS). `done` (in/out):
  * bytes already done, kept by the caller over VM_AGAIN and SHOULD_WAIT so that a restarted call goes on; 0 at first. */
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);

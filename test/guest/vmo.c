@@ -66,14 +66,6 @@ TEST("vmo_create:INVALID_ARGS options that are none, or not for it (VMO-CREATE-1
 	EQ(vmo, 99);
 }
 
-TEST("vmo_create:NOT_SUPPORTED options of a later issue")
-{
-	sys_cap_t vmo = 99;
-
-	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_create(ut, PAGE, SYS_VMO_DISCARDABLE, &vmo));
-	EQ(vmo, 99);
-}
-
 TEST("vmo_create:OK vmo_info:OK costs no page, reads as zero, RESIZE with RESIZABLE only (VMO-CREATE-03, "
      "VMO-CREATE-04, VMO-CREATE-08, VMO-CREATE-09, VMO-CREATE-10)")
 {

@@ -343,7 +343,6 @@ START_TEST(create_arguments)
 	ck_assert_int_eq(vmo_create(account, 1, SYS_VMO_UNBOUNDED | SYS_VMO_RESIZABLE, &v), SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(vmo_create(account, VMO_MAX_SIZE + 1, 0, &v), SYS_ERR_OUT_OF_RANGE);
 	ck_assert_int_eq(vmo_create(account, UINT64_MAX, 0, &v), SYS_ERR_OUT_OF_RANGE);
-	ck_assert_int_eq(vmo_create(account, 1, SYS_VMO_DISCARDABLE, &v), SYS_ERR_NOT_SUPPORTED);
 	for (u64 size = 0; size <= 4 * PAGE_SIZE_; size += 511) {
 		ck_assert_int_eq(vmo_create(account, size, 0, &v), SYS_OK);
 		begin(&model[0], v, size);
