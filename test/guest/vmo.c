@@ -400,8 +400,7 @@ TEST("vmo_op_range:NO_MEMORY COMMIT beyond the account")
 
 TEST("vmo_op_range:NOT_SUPPORTED ops of a later issue")
 {
-	static const enum sys_vmo_op later[] = {SYS_VMO_OP_LOCK, SYS_VMO_OP_TRY_LOCK,
-		SYS_VMO_OP_UNLOCK, SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH,
+	static const enum sys_vmo_op later[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH,
 		SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_INVALIDATE, SYS_VMO_OP_CACHE_CLEAN,
 		SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
 	sys_cap_t vmo = new_vmo(4 * PAGE);
