@@ -130,7 +130,7 @@ sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done
 		return commit(v, offset, size, done, w);
 	if (op == SYS_VMO_OP_ZERO)
 		return vmo_zero(v, offset, size, done, w);
-	if (v->source || v->view)
+	if (v->source || v->view || v->info_flags & SYS_VMO_INFO_CONTIGUOUS)
 		return SYS_ERR_NOT_SUPPORTED;
 	if (!vmo_trim(v))
 		return VM_AGAIN;

@@ -55,3 +55,17 @@ TEST("vmo_set_size:UNAVAILABLE a contiguous VMO, which has no RESIZE (VMO-SIZE-1
 	REFUSED(SYS_ERR_UNAVAILABLE, sys_vmo_set_size(vmo, 2 * PAGE));
 	REFUSED(SYS_ERR_UNAVAILABLE, sys_vmo_set_size(vmo, 4 * PAGE));
 }
+
+TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a contiguous VMO; ZERO clears it and keeps its pages (VMO-DECOMMIT-10, VMO-ZERO-11, "
+     "CONTIG-05)")
+{
+	sys_cap_t vmo;
+
+	OKAY(sys_vmo_create_contiguous(ut, 3 * PAGE, 0, &vmo));
+	put(vmo, PAGE, 9);
+	REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_op_range(vmo, SYS_VMO_OP_DECOMMIT, 0, 3 * PAGE, NULL, 0));
+	EQ(get(vmo, PAGE), 9);
+	OKAY(sys_vmo_op_range(vmo, SYS_VMO_OP_ZERO, 0, 3 * PAGE, NULL, 0));
+	EQ(get(vmo, PAGE), 0);
+	EQ(vmo_info(vmo).committed, 3 * PAGE);
+}
