@@ -4,16 +4,17 @@
 
 #include "lib/assert.h"
 #include "sched/runqueue.h"
+#include "sched/trace.h"
 
 void (*sched_console_hook)(void);
-static bool several;                    /* CPUs */
+static bool several;                    /* CPUs; or as if there were */
 
 static void fired(void);
 
 void sched_init(void)
 {
 	watch_hooks.fired = fired;
-	several = arch_cpus() > 1;
+	sched_long_way(false);
 	for (unsigned n = 0; n < arch_cpus(); n++) {
 		struct cpu *c = cpu_at(n);
 
@@ -21,6 +22,8 @@ void sched_init(void)
 		runqueue_init(c);
 	}
 }
+
+void sched_long_way(bool on) { several = on || arch_cpus() > 1; }
 
 u64 sched_cpus(void)
 {
@@ -334,6 +337,8 @@ static void tick(void)
 
 static void interrupts(unsigned pending)
 {
+	if (unlikely(trace_events))
+		trace_interrupt(pending);
 	if (pending & ARCH_PENDING_TIMER)
 		tick();
 	if ((pending & ARCH_PENDING_CONSOLE) && sched_console_hook)
@@ -381,6 +386,8 @@ static void pick(void)
 	best = runqueue_first(my_cpu->self);
 	if (t && runnable(t) && allowed(t, my_cpu->self) && (!best || best->priority <= t->priority))
 		return;
+	if (unlikely(trace_events))
+		trace_switch(best);
 	now = (u32)arch_cycles();
 	my_cpu->since = t ? my_cpu->since : now;
 	if (t)

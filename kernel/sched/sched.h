@@ -36,6 +36,8 @@ _Static_assert(sizeof(struct cpu) <= ARCH_CPU_AREA_SIZE, "the machine keeps a CP
 static inline struct cpu *cpu_at(unsigned number) { return arch_cpu_area(number); }
 
 void sched_init(void);
+/* Each switch goes the long way, past everything that looks at switches; with several CPUs it always does. */
+void sched_long_way(bool on);
 void sched_enqueue(struct thread *t);   /* READY, not running, not suspended: at the end of its priority */
 void sched_dequeue(struct thread *t);
 /* It is ready and waits for a CPU. */

@@ -100,6 +100,7 @@ struct thread {
 
 	struct watch_list watches;      /* EXITED */
 	struct accessor status;         /* its status record: status.c */
+	struct trace_call { u64 behind; u32 number, session; } traced;  /* of a call that it waits in: the instruction behind it; in which trace, 0: none (trace.c) */
 };
 #define THREAD_WAITS_AS(kind) ((u32)SYS_THREAD_WAITING | (u32)(kind) << 8)       /* also of stands_as */
 _Static_assert(sizeof(struct thread) <= 4096, "a thread is one frame");

@@ -5,6 +5,7 @@
 #include "ipc/futex.h"
 #include "mem/frame.h"
 #include "sched/sched.h"
+#include "sched/trace.h"
 #include "syscall/call.h"
 
 static void check_object(struct object *o)
@@ -33,6 +34,7 @@ void check_all(void)
 	futex_check();
 	account_each_object(check_object);
 	cap_watch_check();
+	trace_check();
 }
 
 #ifdef VELLUM_DEBUG

@@ -3,7 +3,9 @@
  * Also the other ways into the kernel: page faults, exceptions, interrupts. Lock: the kernel lock. */
 #include "lib/assert.h"
 #include "lib/counters.h"
+#include "lib/string.h"
 #include "sched/sched.h"
+#include "sched/trace.h"
 #include "syscall/check.h"
 #include "syscall/fastpath.h"
 #include "syscall/table.h"
@@ -243,8 +245,32 @@ static struct arch_context *syscall_on_one(struct thread *t)
 
 call_way *syscall_ways[SYSCALLS];
 
+static struct arch_context *syscall_traced(struct thread *t)
+{
+	struct arch_context *context;
+
+	trace_call(t);
+	context = syscall_ordinary(t);
+	trace_leave(thread_of(context));
+	return context;
+}
+
+/* While there is a trace, all calls go by it, and the ordinary way. */
+static void trace_turned(bool on)
+{
+	static call_way *untraced[SYSCALLS];
+
+	if (!on)
+		memcpy(syscall_ways, untraced, sizeof(untraced));
+	else
+		memcpy(untraced, syscall_ways, sizeof(untraced));
+	for (unsigned number = 0; on && number < SYSCALLS; number++)
+		syscall_ways[number] = syscall_traced;
+}
+
 void syscall_boot(void)
 {
+	trace_hook = trace_turned;
 	for (unsigned number = 0; number < SYSCALLS; number++) {
 		const struct syscall *sc = &syscalls[number];
 
@@ -274,14 +300,8 @@ __attribute__((noinline)) static struct arch_context *access_stops(struct thread
 	return &sched_leave(t)->context;
 }
 
-struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t address, unsigned access)
+static inline struct arch_context *fault_over(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
 {
-	struct thread *t = thread_of(context);
-	sys_status_t status = vm_fault(t->space, address, access, t->retries, &t->page);
-
-	counters.entries++;
-	counters.faults++;
-	t->faults++;
 	if (likely(status == SYS_OK))
 		thread_anew(t);
 	else if (status == VM_AGAIN)
@@ -291,12 +311,31 @@ struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t add
 	return &sched_leave(t)->context;
 }
 
+__attribute__((noinline, cold)) static struct arch_context *fault_traced(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
+{
+	trace_fault(t, address, access, status);
+	return fault_over(t, address, access, status);
+}
+
+struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t address, unsigned access)
+{
+	struct thread *t = thread_of(context);
+	sys_status_t status;
+
+	counters.faults++;
+	t->faults++;
+	status = vm_fault(t->space, address, access, t->retries, &t->page);
+	return unlikely(trace_events) ? fault_traced(t, address, access, status) : fault_over(t, address, access, status);
+}
+
 struct arch_context *kernel_exception(struct arch_context *context, u64 vector, u64 error)
 {
 	u64 word[3] = { vector, error, context->regs.rip };
 
 	struct thread *t = thread_of(context);
 
+	if (unlikely(trace_events))
+		trace_exception(t, word);
 	counters.entries++;
 	ipc_fault(t, SYS_FAULT_EXCEPTION, word, 3, INT64_MIN + (i64)vector);
 	return &sched_leave(t)->context;

@@ -4,6 +4,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mem/frame.h"
+#include "sched/trace.h"
 #include "syscall/call.h"
 
 #ifndef VELLUM_VERSION
@@ -27,6 +28,7 @@ void system_boot(const struct boot_info *boot)
 
 int call_system_info(struct call *c)
 {
+	static sys_counters_t shown;
 	const void *from = &machine;
 	u64 size = sizeof(machine), len = c->r->r10;
 
@@ -38,7 +40,9 @@ int call_system_info(struct call *c)
 		break;
 	case SYS_TOPIC_COUNTERS:
 		counters.longest_entry = arch_longest_entry();
-		from = &counters;
+		shown = counters;
+		shown.entries += counters.faults;       /* those are counted once */
+		from = &shown;
 		size = sizeof(counters);
 		break;
 	default:
@@ -47,6 +51,17 @@ int call_system_info(struct call *c)
 	if (len < size)
 		return SYS_ERR_BUFFER_TOO_SMALL;
 	return call_copy_out(c, c->r->rdx, from, size);
+}
+
+int call_trace_start(struct call *c)
+{
+	return trace_start(call_object(c, 1), (u32)c->r->rdx, &c->slot[1]->open);
+}
+
+int call_trace_stop(struct call *c)
+{
+	(void)c;
+	return trace_stop();
 }
 
 /* Where entries are measured. */

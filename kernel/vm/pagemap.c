@@ -125,9 +125,9 @@ void accessor_close(struct accessor *a)
 
 void accessor_end(struct accessor *a)
 {
-	accessor_close(a);
 	if (a->ended)
 		a->ended(a);
+	accessor_close(a);
 }
 
 static u8 *place(const struct accessor *a, u32 field, u32 len)

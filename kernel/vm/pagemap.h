@@ -27,7 +27,7 @@ struct accessor {
 	struct kept_page *page;         /* NULL: it is closed */
 	struct list in_page;            /* among the accessors of that page */
 	struct deriv deriv;             /* DERIV_ACCESSOR */
-	void (*ended)(struct accessor *);       /* it was closed, and not by its owner; O(1) or nearly so */
+	void (*ended)(struct accessor *);       /* it is being closed, and not by its owner; O(1) or nearly so */
 	u16 at, size;                   /* where in the page the object lies */
 };
 static inline bool accessor_open(const struct accessor *a) { return a->page != NULL; }
@@ -43,7 +43,7 @@ sys_status_t pagemap_place(const struct vmo *v, u64 offset, u32 size, u32 align)
 sys_status_t pagemap_open(struct vmo *v, u64 offset, u32 size, struct deriv *below, struct accessor *a);
 /* A closed one stays closed. */
 void accessor_close(struct accessor *a);
-/* The same, and tells its owner: a revoke. */
+/* Tells its owner, then the same: a revoke. */
 void accessor_end(struct accessor *a);
 /* Copy `len` bytes at `field` of the object, which is open. */
 void accessor_read(const struct accessor *a, u32 field, void *to, u32 len);

@@ -287,8 +287,8 @@ static const struct row rows[] = {
 	NOW(console_write, NO_RESULT, A(CONSOLE, R(WRITE)))
 	NOW(console_read, NO_RESULT, A(CONSOLE, R(READ)))
 	NOW(system_info, MEMORY, A(RESOURCE, R(READ)))
-	LATER(trace_start, A(RESOURCE, R(READ)), A(VMO, R(READ) | R(WRITE)))
-	LATER(trace_stop, A(RESOURCE, R(READ)))
+	NOW(trace_start, NO_RESULT, A(RESOURCE, R(READ)), A(VMO, R(READ) | R(WRITE)))
+	NOW(trace_stop, NO_RESULT, A(RESOURCE, R(READ)))
 };
 /* No object of these types can be had in this issue: only the checks of the name and the type can be seen. */
 static const struct row typed_rows[] = {

@@ -124,6 +124,15 @@ static void status_record(void)
 }
 
 static void vmo_contiguous(void) { try(NR_vmo_create_contiguous, payer_cap, 20 * PAGE_SIZE_, 0); }
+/* Of a longer ring the pages that it could commit would stay. */
+static void trace(void)
+{
+	sys_cap_t resource = slot_cap(cap_put_with(cs, resource_object(), SYS_RIGHTS_RESOURCE, 0, NULL));
+
+	try(NR_trace_start, resource, vmo(1, 0), SYS_TRACE_SWITCH);
+	must(user_call(NR_trace_stop, resource) == SYS_OK);     /* the next world begins without */
+}
+
 static void vmo_small(void) { try(NR_vmo_create, payer_cap, PAGE_SIZE_, 0); }
 static void vmo_snapshot(void)
 {
@@ -276,6 +285,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_vspace_create, 2, vspace, 0 },
 	{ NR_thread_create, 1, thread, 0 },
 	{ NR_thread_set_status_record, 2, status_record, 0 },
+	{ NR_trace_start, 2, trace, 0 },
 	{ NR_vmo_create, 1, vmo_small, 0 },
 	{ NR_vmo_create_contiguous, 2, vmo_contiguous, 0 },
 	{ NR_vmo_create_child, 2, vmo_snapshot, 0 },

@@ -278,7 +278,22 @@ enum sys_topic { SYS_TOPIC_MACHINE = 1, SYS_TOPIC_COUNTERS };
 typedef struct { uint64_t frames, free_frames; uint32_t cpus; char loader[64], cpu[64], version[64]; } sys_machine_info_t;
 typedef struct { uint64_t entries, faults, zero_fills, copies, shares, requests, pages_supplied, evictions, shootdowns, longest_entry; } sys_counters_t;
 sys_status_t sys_system_info(sys_cap_t resource, enum sys_topic topic, void *buf, size_t len);
-sys_status_t sys_trace_start(sys_cap_t resource, sys_cap_t vmo, uint32_t events);        /* records into a ring in that VMO */
+/* What a trace records. In brackets: the words of such a record. */
+enum sys_trace_event {
+	SYS_TRACE_CALL         = 1u << 0,   /* a system call begins, or is made again after a wait [number, the first three arguments] */
+	SYS_TRACE_RETURN       = 1u << 1,   /* it is over [number, status] */
+	SYS_TRACE_FAULT        = 1u << 2,   /* an access was not in the page tables [address, SYS_ACCESS_*, status, instruction pointer] */
+	SYS_TRACE_EXCEPTION    = 1u << 3,   /* [vector, error code, instruction pointer] */
+	SYS_TRACE_PAGE_REQUEST = 1u << 4,   /* a call or an access waits for a pager's page [the VMO's koid, offset, SYS_ACCESS_*] */
+	SYS_TRACE_SWITCH       = 1u << 5,   /* the CPU goes to this thread, koid 0: to none [its priority, its switches] */
+	SYS_TRACE_INTERRUPT    = 1u << 6,   /* [1: the clock, 2: the console, 4: another CPU, or several of them] */
+	SYS_TRACE_ALL          = (1u << 7) - 1,
+};
+/* The VMO begins with the header; record n, from 0 on, stands at byte 64 * (1 + n % records). What is below `head` is there: a record that was read is whole
+ * if afterwards head - n < records, else a later one took its place. `events` is 0 when the trace is over. */
+typedef struct { uint64_t records, head, lost; uint32_t events, unused[9]; } sys_trace_header_t;                  /* 64 bytes; lost: head - records, or 0 */
+typedef struct { sys_time_t time; uint64_t n; uint32_t event, cpu; sys_koid_t thread; uint64_t word[4]; } sys_trace_record_t;     /* 64 bytes */
+sys_status_t sys_trace_start(sys_cap_t resource, sys_cap_t vmo, uint32_t events);        /* records into a ring in that VMO's first 64 pages */
 sys_status_t sys_trace_stop(sys_cap_t resource);
 SYS_NORETURN void sys_system_shutdown(sys_cap_t resource, uint32_t code);
 
