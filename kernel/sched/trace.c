@@ -59,7 +59,7 @@ static void ring_ended(struct accessor *a)
 
 sys_status_t trace_start(struct vmo *v, u32 events, struct deriv *below)
 {
-	u64 pages = MIN(vmo_pages(v), PAGEMAP_KEEPS);
+	u64 pages = MIN(v->shape->size >> PAGE_SHIFT, PAGEMAP_KEEPS);
 	sys_status_t status = SYS_OK;
 
 	if (!events || (events & ~(u32)SYS_TRACE_ALL) || !pages)

@@ -88,7 +88,7 @@ sys_status_t pagemap_open(struct vmo *v, u64 offset, u32 size, struct deriv *bel
 {
 	struct kept_page *k, *old = a->page;
 	struct vmo *content = v->content;
-	if (!content || object_dying(&v->object))
+	if (!content || object_dying(&content->object) || content->cache_policy != SYS_CACHE_CACHED)
 		return SYS_ERR_BAD_STATE;
 	if (content->source || content->view)
 		return SYS_ERR_NOT_SUPPORTED;

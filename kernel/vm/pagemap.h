@@ -38,7 +38,7 @@ static inline struct accessor *accessor_of_deriv(struct deriv *d) { return conta
 sys_status_t pagemap_place(const struct vmo *v, u64 offset, u32 size, u32 align);
 /* Opens `a` on the `size` bytes at `offset` of v, a good place, below a capability (NULL: below none). `a` is zero, was
  * closed, or is open: then it leaves its old place when nothing can fail any more. a->ended is the caller's to set.
- * BAD_STATE (dying; the account is closed), NOT_SUPPORTED (a pager stands behind the content: its pages may be missing),
+ * BAD_STATE (its content ended or is not cached; the account is closed), NOT_SUPPORTED (a pager stands behind the content: its pages may be missing),
  * NO_RESOURCES (PAGEMAP_KEEPS others), NO_MEMORY (the page, or what keeps it), VM_AGAIN: nothing has changed. */
 sys_status_t pagemap_open(struct vmo *v, u64 offset, u32 size, struct deriv *below, struct accessor *a);
 /* A closed one stays closed. */

@@ -386,6 +386,58 @@ START_TEST(far_and_below)
 }
 END_TEST
 
+/* ---- windows, and what is not cached ---- */
+
+START_TEST(windows)
+{
+	struct accessor x = { 0 }, y = { 0 };
+	struct vmo *slice, *reference;
+
+	start(400);
+	struct vmo *v, *grows = vmo_new(4);
+	must_ok(vmo_create(a, 8 * PAGE_SIZE_, 0, &v));
+	object_cap(&v->object);
+	must_ok(vmo_create_child(v, a, SYS_VMO_CHILD_SLICE, 3 * PAGE_SIZE_, 2 * PAGE_SIZE_, &slice));
+	object_cap(&slice->object);
+	must_ok(vmo_create_child(grows, b, SYS_VMO_CHILD_REFERENCE, 0, 0, &reference));
+	object_cap(&reference->object);
+	ck_assert_int_eq(pagemap_place(slice, 2 * PAGE_SIZE_, OBJECT, 16), SYS_ERR_OUT_OF_RANGE);
+	ck_assert_int_eq(pagemap_place(reference, 3 * PAGE_SIZE_, OBJECT, 16), SYS_OK);
+	ck_assert_int_eq(open_at(slice, PAGE_SIZE_ + 32, &x), SYS_OK);
+	ck_assert_int_eq(open_at(reference, 3 * PAGE_SIZE_, &y), SYS_OK);
+	write_word(&x, 5);
+	write_word(&y, 6);
+	ck_assert(word(v, 4, false)[4] == 5 && get(grows, 3) == 6 && v->kept_count == 1 && slice->kept_count == 0);
+	ck_assert_int_eq(again(vmo_set_size(reference, PAGE_SIZE_, true)), SYS_ERR_BAD_STATE);
+	check(v);
+	check(grows);
+	object_end(&slice->object);             /* the accessor is the content's */
+	object_uncap(&slice->object);
+	kernel_reap();
+	ck_assert(accessor_open(&x) && endings == 0);
+	object_end(&grows->object);
+	kernel_reap();
+	ck_assert(!accessor_open(&y) && endings == 1);
+	ck_assert_int_eq(pagemap_place(reference, 0, OBJECT, 16), SYS_ERR_OUT_OF_RANGE);
+	ck_assert_int_eq(open_at(reference, 0, &y), SYS_ERR_BAD_STATE);
+}
+END_TEST
+
+START_TEST(uncached)
+{
+	struct accessor x = { 0 };
+	u64 next = 0;
+
+	start(400);
+	struct vmo *v = vmo_new(2);
+	ck_assert_int_eq(open_at(v, 0, &x), SYS_OK);
+	ck_assert_int_eq(again(vmo_set_cache_policy(v, SYS_CACHE_UNCACHED, &next)), SYS_ERR_BAD_STATE);
+	accessor_close(&x);
+	must_ok(vmo_set_cache_policy(v, SYS_CACHE_UNCACHED, &next));
+	ck_assert_int_eq(open_at(v, 0, &x), SYS_ERR_BAD_STATE);
+}
+END_TEST
+
 /* ---- ends ---------------------------------------------------------------------------------------------------------- */
 
 START_TEST(revoke_and_delete)
@@ -587,6 +639,8 @@ Suite *test_suite(void)
 	add_test(s, supply_is_refused);
 	add_test(s, snapshots);
 	add_test(s, far_and_below);
+	add_test(s, windows);
+	add_test(s, uncached);
 	add_test(s, revoke_and_delete);
 	add_test(s, forced_ends);
 	add_test(s, random_keeps);
