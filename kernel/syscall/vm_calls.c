@@ -124,9 +124,16 @@ int call_vmo_get_stream_size(struct call *c)
 	return vmo_get_stream_size(call_object(c, 0), &c->r->rdx);
 }
 
+/* For a call that may wait for an object's page, not for its buffer's: where an earlier one was missing is forgotten. */
+static struct page_wait *object_wait(struct call *c)
+{
+	c->t->page.space = NULL;
+	return &c->t->page;
+}
+
 int call_vmo_set_stream_size(struct call *c)
 {
-	return vmo_set_stream_size(call_object(c, 0), c->r->rsi, &c->t->progress, &c->t->page);
+	return vmo_set_stream_size(call_object(c, 0), c->r->rsi, &c->t->progress, object_wait(c));
 }
 
 /* What a LOCK tells is in the caller's memory before it is taken: the copy may wait. */
@@ -154,8 +161,7 @@ int call_vmo_op_range(struct call *c)
 
 	if (c->r->rsi >= SYS_VMO_OP_LOCK && c->r->rsi <= SYS_VMO_OP_UNLOCK)
 		return lock_call(c);
-	c->t->page.space = NULL;                /* it is the object's page that it may wait for, not a buffer's */
-	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, &c->t->page);
+	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, object_wait(c));
 
 	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
 		c->r->rdx += done;
