@@ -14,19 +14,29 @@ static const struct { unsigned weight; void (*run)(void); bool built; } operatio
 	{ 60, op_create, true }, { 20, op_create_root, true }, { 10, op_create_contiguous, true },
 	{ 30, op_copy, true }, { 90, op_child, true },
 	{ 120, op_read, true }, { 150, op_write, true }, { 20, op_info, true },
-	{ 10, op_get_size, true }, { 50, op_set_size, true }, { 10, op_get_stream, false }, { 40, op_set_stream, false },
-	{ 50, op_commit, true }, { 50, op_decommit, true }, { 80, op_zero, false }, { 20, op_lock, false },
-	{ 20, op_hint, false }, { 10, op_cache, false }, { 10, op_policy, false },
+	{ 10, op_get_size, true }, { 50, op_set_size, true }, { 10, op_get_stream, true }, { 40, op_set_stream, true },
+	{ 50, op_commit, true }, { 50, op_decommit, true }, { 80, op_zero, true }, { 20, op_lock, true },
+	{ 20, op_hint, false }, { 10, op_cache, false }, { 10, op_policy, true },
 	{ 30, op_supply, true }, { 50, op_transfer, false },
 	{ 50, op_map, true }, { 30, op_unmap, true }, { 30, op_protect, true }, { 200, op_access, true },
+	{ 60, op_across, true },
 	{ 90, op_delete, true }, { 10, op_revoke, true },
 };
+
+/* A window that ended with its account, and is named still by a capability that stands below another account's. */
+static bool holds_window(int a)
+{
+	for (int i = 0; i < VMOS; i++)
+		if (vmo[i].v && vmo[i].over && vmo[i].account == a)
+			return true;
+	return false;
+}
 
 static void op_revoke_account(int a)
 {
 	must(world_call(NO_WANTS, NR_cap_revoke, capability[a].name) == SYS_OK);
 	revoke_account(a);
-	must(payer[a].a->used == payer[a].fixed);
+	must(payer[a].a->used == payer[a].fixed || holds_window(a));
 }
 
 static void any_operation(void)
@@ -81,6 +91,8 @@ static void finish(void)
 		op_revoke_account(a);
 	for (int i = 0; i < VMOS; i++)
 		must(!vmo[i].v || vmo[i].over);
+	for (int a = 1; a < ACCOUNTS; a++)
+		must(payer[a].a->used == payer[a].fixed);
 	must(pages_in_use == 0);
 }
 

@@ -18,7 +18,7 @@ void compare_page(int c, u64 page)
 	if (!e || !e->p)
 		return;
 	must(memcmp(phys_to_virt(tree_frame(slot)), e->p->byte, PAGE_SIZE_) == 0);
-	must(!vmo[c].contiguous || tree_frame(slot) == vmo[c].base + (page << PAGE_SHIFT));
+	must(!vmo[c].contiguous || tree_frame(slot) == vmo[c].frame + (page << PAGE_SHIFT));
 }
 
 void compare_range(const struct target *t, u64 offset, u64 length)
@@ -48,7 +48,7 @@ static u32 info_flags(int i)
 
 	flags |= vmo[c].options & SYS_VMO_RESIZABLE && vmo[i].kind != SLICE ? SYS_VMO_INFO_RESIZABLE : 0;
 	flags |= vmo[c].options & SYS_VMO_DISCARDABLE ? SYS_VMO_INFO_DISCARDABLE : 0;
-	flags |= vmo[c].options & SYS_VMO_UNBOUNDED ? SYS_VMO_INFO_UNBOUNDED : 0;
+	flags |= vmo[c].options & SYS_VMO_UNBOUNDED && vmo[i].shape == c ? SYS_VMO_INFO_UNBOUNDED : 0;
 	flags |= vmo[i].kind == SLICE ? SYS_VMO_INFO_SLICE : vmo[i].kind == REFERENCE ? SYS_VMO_INFO_REFERENCE : 0;
 	flags |= vmo[i].copied ? SYS_VMO_INFO_COW_CLONE : 0;
 	flags |= root != NONE || vmo[c].kind == ROOT ? SYS_VMO_INFO_PAGER_BACKED : 0;
@@ -66,14 +66,14 @@ void compare_info(int i)
 	while (vmo_info(vmo[i].v, &info) == VM_AGAIN)
 		;
 	must(info.koid == vmo[i].v->object.koid && info.parent_koid == vmo[i].parent_koid);
-	must(info.size == size_of(i) && info.stream_size == vmo[stream_of(i)].stream);
+	must(info.size == vmo[vmo[i].shape].size && info.stream_size == vmo[vmo[i].shape].stream);
 	must(info.children == vmo[i].children && info.flags == info_flags(i));
 	must(info.cache_policy == vmo[c].policy);
+	must(info.mappings == segments_of(i));
 	if (c != i) {
 		must(!info.committed && !info.private_bytes && !info.scaled_bytes && !info.scaled_fraction);
 		return;
 	}
-	must(info.mappings == segments_of(c));
 	must(info.committed == pages_of(c) << PAGE_SHIFT && info.populated == info.committed);
 	must(info.private_bytes == private_pages(c) << PAGE_SHIFT);
 }

@@ -7,13 +7,6 @@
 
 static u8 bytes[BUFFER_PAGES * PAGE_SIZE_], model_bytes[BUFFER_PAGES * PAGE_SIZE_];
 
-static sys_status_t judge_copy(const struct target *t, sys_rights_t rights, u64 offset, u64 length)
-{
-	sys_status_t status = judge_range(t, rights, offset, length);
-
-	return status == SYS_OK && vmo[t->o].policy != SYS_CACHE_CACHED ? SYS_ERR_BAD_STATE : status;
-}
-
 /* Moves bytes between the model's content and model_bytes, as far as `length`, page by page. */
 static sys_status_t move(const struct target *t, bool write, u64 offset, u64 length)
 {
@@ -158,7 +151,7 @@ void op_get_stream(void)
 		expected = SYS_ERR_BAD_STATE;
 	must(status == expected);
 	if (status == SYS_OK)
-		must(world_regs()->rdx == vmo[stream_of(t.i)].stream);
+		must(world_regs()->rdx == vmo[vmo[t.i].shape].stream);
 }
 
 /* What lies between the old and the new one becomes zero. */
@@ -170,12 +163,14 @@ void op_set_stream(void)
 
 	if (!pick(&t))
 		return;
-	old = vmo[stream_of(t.i)].stream;
+	old = vmo[vmo[t.i].shape].stream;
 	from = MIN(old, size);
 	to = MAX(old, size);
 	if (t.o != NONE && (!room_for(t.o, 12) || (vmo[t.o].kind != ANONYMOUS && to - from > MANY)))
 		return;
-	status = world_call(wants_of(&t, from, to - from), NR_vmo_set_stream_size, t.name, size);
+	struct wants wants = wants_of(&t, from, to - from);
+	wants.pieces = true;
+	status = world_call(wants, NR_vmo_set_stream_size, t.name, size);
 	expected = judge_range(&t, SYS_RIGHT_WRITE | SYS_RIGHT_SET_PROPERTY, size, 0);
 	if (expected == SYS_OK) {
 		from += t.shift << PAGE_SHIFT;
@@ -183,7 +178,7 @@ void op_set_stream(void)
 	}
 	must(status == expected);
 	if (status == SYS_OK)
-		vmo[stream_of(t.i)].stream = size;
+		vmo[vmo[t.i].shape].stream = size;
 	compare_range(&t, MIN(old, size), to - MIN(old, size));
 }
 

@@ -5,8 +5,8 @@
 #define RIGHTS_FRESH (SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE)
 
 /* What is not built yet is NOT_SUPPORTED. */
-static const u32 built_kinds = SYS_VMO_CHILD_SNAPSHOT;
-static const u32 built_options = SYS_VMO_RESIZABLE;
+static const u32 built_kinds = SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE;
+static const u32 built_options = SYS_VMO_RESIZABLE | SYS_VMO_UNBOUNDED | SYS_VMO_DISCARDABLE;
 
 /* The object that a call has made. */
 static int made(enum m_kind kind, int a, u64 size, int parent_cap, sys_rights_t rights)
@@ -114,8 +114,8 @@ void op_create_contiguous(void)
 		return;
 	int i = made(ANONYMOUS, a, size, a, RIGHTS_FRESH);
 	vmo[i].contiguous = true;
-	vmo[i].base = tree_frame(tree_lookup(&vmo[i].v->tree, 0));
-	must(!align || !(vmo[i].base & ((1ull << align) - 1)));
+	vmo[i].frame = tree_frame(tree_lookup(&vmo[i].v->tree, 0));
+	must(!align || !(vmo[i].frame & ((1ull << align) - 1)));
 	for (u64 page = 0; page < pages; page++)
 		entry_put(i, page, page_new(NULL));
 }
@@ -152,7 +152,9 @@ static sys_status_t judge_arguments(u32 options, u64 offset, u64 size)
 		return SYS_ERR_INVALID_ARGS;
 	if (!page_aligned(offset) || (options & SYS_VMO_CHILD_REFERENCE && (offset || size)))
 		return SYS_ERR_INVALID_ARGS;
-	if (size > VMO_MAX_SIZE || page_up(size) > VMO_MAX_SIZE - MIN(offset, VMO_MAX_SIZE))
+	if (size > VMO_MAX_SIZE)
+		return SYS_ERR_OUT_OF_RANGE;
+	if (!(options & SYS_VMO_CHILD_SLICE) && page_up(size) > VMO_MAX_SIZE - MIN(offset, VMO_MAX_SIZE))
 		return SYS_ERR_OUT_OF_RANGE;
 	return SYS_OK;
 }
@@ -169,10 +171,8 @@ static sys_status_t judge_kind(const struct target *t, u32 options, u64 offset, 
 			return SYS_ERR_INVALID_ARGS;
 		return of->options & (SYS_VMO_RESIZABLE | SYS_VMO_DISCARDABLE) ? SYS_ERR_NOT_SUPPORTED : SYS_OK;
 	}
-	if (options & SYS_VMO_CHILD_REFERENCE) {
-		bool may = !(options & SYS_VMO_CHILD_RESIZABLE) || capability[t->c].rights & SYS_RIGHT_RESIZE;
-		return may ? SYS_OK : SYS_ERR_ACCESS_DENIED;
-	}
+	if (options & SYS_VMO_CHILD_REFERENCE)
+		return SYS_OK;
 	if (of->options & SYS_VMO_DISCARDABLE || (options & SYS_VMO_CHILD_SNAPSHOT && of->kind != ANONYMOUS))
 		return SYS_ERR_NOT_SUPPORTED;
 	if (of->contiguous)
@@ -184,6 +184,8 @@ static sys_status_t judge_child(const struct target *t, u32 options, u64 offset,
 {
 	sys_status_t status = allowed(t, SYS_RIGHT_COPY | SYS_RIGHT_READ, 0);
 
+	if (status == SYS_OK && options & SYS_VMO_CHILD_REFERENCE && options & SYS_VMO_CHILD_RESIZABLE)
+		status = allowed(t, SYS_RIGHT_RESIZE, 0);
 	if (status == SYS_OK)
 		status = judge_arguments(options, offset, size);
 	if (status == SYS_OK && t->o == NONE)
@@ -193,7 +195,7 @@ static sys_status_t judge_child(const struct target *t, u32 options, u64 offset,
 
 static sys_rights_t child_rights(sys_rights_t parent, u32 options)
 {
-	sys_rights_t rights = (parent | SYS_RIGHT_SET_PROPERTY) & ~SYS_RIGHT_RESIZE;
+	sys_rights_t rights = (parent | (options & COPIES ? SYS_RIGHT_SET_PROPERTY : 0)) & ~SYS_RIGHT_RESIZE;
 
 	if (options & SYS_VMO_CHILD_NO_WRITE)
 		rights &= ~SYS_RIGHT_WRITE;
@@ -206,6 +208,9 @@ static sys_rights_t child_rights(sys_rights_t parent, u32 options)
 static void make_window(int i, const struct target *t, u64 offset)
 {
 	vmo[i].owner = t->o;
+	vmo[i].base = t->i;
+	if (vmo[i].kind == REFERENCE)
+		vmo[i].shape = vmo[t->i].shape;
 	vmo[i].shift = t->shift + (offset >> PAGE_SHIFT);
 }
 

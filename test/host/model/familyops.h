@@ -15,21 +15,24 @@ struct target {
 	sys_cap_t name;
 };
 bool pick(struct target *t);
+bool pick_kind(struct target *t, int kind);
 /* A place at or below the size, mostly; a range within it, mostly. */
 u64 any_place(u64 size);
 void any_range(const struct target *t, u64 most, u64 *offset, u64 *length);
+/* As whole pages, a few. */
+void make_pages(u64 *offset, u64 *length);
 u64 any_size(void);
 int any_payer(void);
 /* There is room in the model for another object, with a capability. */
 bool any_room(void);
-u64 size_of(int i);
-int stream_of(int i);                   /* whose stream size is its */
 static inline bool outside(u64 size, u64 offset, u64 length) { return offset > size || length > size - offset; }
 static inline bool is_window(int i) { return vmo[i].kind == SLICE || vmo[i].kind == REFERENCE; }
 /* What the dispatcher says of the capability. */
 sys_status_t allowed(const struct target *t, sys_rights_t all, sys_rights_t any);
 /* That, the range, whether there is a content. */
 sys_status_t judge_range(const struct target *t, sys_rights_t rights, u64 offset, u64 length);
+/* That, and that it may be read and written by calls. */
+sys_status_t judge_copy(const struct target *t, sys_rights_t rights, u64 offset, u64 length);
 /* The pages of the range may be asked for. */
 struct wants wants_of(const struct target *t, u64 offset, u64 length);
 /* What the pager has failed it with, where see() or own() say SHOULD_WAIT. */
@@ -62,4 +65,4 @@ void op_read(void), op_write(void), op_get_size(void), op_set_size(void), op_get
 void op_info(void);                                                                                     /* familydata.c */
 void op_commit(void), op_decommit(void), op_zero(void), op_lock(void), op_hint(void), op_cache(void);   /* familyranges.c */
 void op_policy(void), op_supply(void), op_transfer(void);
-void op_map(void), op_unmap(void), op_protect(void), op_access(void);                                   /* familymaps.c */
+void op_map(void), op_unmap(void), op_protect(void), op_access(void), op_across(void);                                   /* familymaps.c */

@@ -16,26 +16,21 @@ bool may_be_short(int a, u64 most) { return world_fired || free_before[a] < most
 
 /* ---- choosing ---------------------------------------------------------------------------------------------------- */
 
-u64 size_of(int i)
-{
-	return vmo[i].kind == REFERENCE && vmo[i].owner != NONE ? vmo[vmo[i].owner].size : vmo[i].size;
-}
-
-int stream_of(int i) { return vmo[i].kind == REFERENCE && vmo[i].owner != NONE ? vmo[i].owner : i; }
-
-bool pick(struct target *t)
+bool pick_kind(struct target *t, int kind)
 {
 	int c = (int)choose(CAPS);
 
 	for (int n = 0; n < CAPS; n++, c = (c + 1) % CAPS) {
-		if (!capability[c].name || capability[c].vmo == NONE)
-			continue;
 		int i = capability[c].vmo;
-		*t = (struct target){ c, i, content_of(i), size_of(i), vmo[i].shift, capability[c].name };
+		if (!capability[c].name || i == NONE || (kind != NONE && (int)vmo[i].kind != kind))
+			continue;
+		*t = (struct target){ c, i, content_of(i), vmo[vmo[i].shape].size, vmo[i].shift, capability[c].name };
 		return true;
 	}
 	return false;
 }
+
+bool pick(struct target *t) { return pick_kind(t, NONE); }
 
 u64 any_place(u64 size)
 {
@@ -63,6 +58,13 @@ void any_range(const struct target *t, u64 most, u64 *offset, u64 *length)
 		*length = t->size - MIN(*offset, t->size);
 	if (chance(1))
 		*(chance(50) ? offset : length) = UINT64_MAX - choose(2 * PAGE_SIZE_);
+}
+
+void make_pages(u64 *offset, u64 *length)
+{
+	*offset &= ~PAGE_MASK;
+	*length = MIN(*length, MANY);
+	*length = *length & PAGE_MASK && chance(50) ? *length & ~PAGE_MASK : page_up(*length);
 }
 
 u64 any_size(void)
@@ -107,13 +109,20 @@ sys_status_t judge_range(const struct target *t, sys_rights_t rights, u64 offset
 	return status;
 }
 
+sys_status_t judge_copy(const struct target *t, sys_rights_t rights, u64 offset, u64 length)
+{
+	sys_status_t status = judge_range(t, rights, offset, length);
+
+	return status == SYS_OK && vmo[t->o].policy != SYS_CACHE_CACHED ? SYS_ERR_BAD_STATE : status;
+}
+
 struct wants wants_of(const struct target *t, u64 offset, u64 length)
 {
 	u64 from = t->shift + (offset >> PAGE_SHIFT);
 
 	if (t->o == NONE || !length || outside(t->size, offset, length))
 		return NO_WANTS;
-	return (struct wants){ t->o, from, t->shift + ((offset + length - 1) >> PAGE_SHIFT) + 1 };
+	return WANTS(t->o, from, t->shift + ((offset + length - 1) >> PAGE_SHIFT) + 1);
 }
 
 sys_status_t ended_with(sys_status_t status)

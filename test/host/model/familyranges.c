@@ -95,7 +95,9 @@ void op_zero(void)
 	any_range(&t, MANY, &offset, &length);
 	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS)))
 		return;
-	status = world_call(wants_of(&t, offset, length), NR_vmo_op_range, t.name, SYS_VMO_OP_ZERO, offset, length, 0, 0);
+	struct wants wants = wants_of(&t, offset, length);
+	wants.pieces = true;
+	status = world_call(wants, NR_vmo_op_range, t.name, SYS_VMO_OP_ZERO, offset, length, 0, 0);
 	expected = judge_range(&t, SYS_RIGHT_WRITE, offset, length);
 	if (expected == SYS_OK) {
 		from = (t.shift << PAGE_SHIFT) + offset;
@@ -111,6 +113,23 @@ void op_zero(void)
 
 /* ---- what moves no bytes ----------------------------------------------------------------------------------------- */
 
+static sys_status_t judge_lock(const struct target *t, u32 op, bool buffer, u64 offset, u64 length)
+{
+	sys_status_t status = allowed(t, 0, SYS_RIGHT_READ | SYS_RIGHT_WRITE);
+
+	if (status != SYS_OK)
+		return status;
+	if (op == SYS_VMO_OP_LOCK && !buffer)
+		return SYS_ERR_INVALID_ARGS;
+	if (t->o == NONE)
+		return SYS_ERR_BAD_STATE;
+	if (!(vmo[t->o].options & SYS_VMO_DISCARDABLE))
+		return SYS_ERR_NOT_SUPPORTED;
+	if (offset || length != t->size)
+		return SYS_ERR_OUT_OF_RANGE;
+	return op == SYS_VMO_OP_UNLOCK && !vmo[t->o].locks ? SYS_ERR_BAD_STATE : SYS_OK;
+}
+
 void op_lock(void)
 {
 	struct target t;
@@ -124,17 +143,7 @@ void op_lock(void)
 		return;
 	length = chance(90) ? t.size : choose(NEAR);
 	status = world_call(NO_WANTS, NR_vmo_op_range, t.name, op, offset, length, buffer ? world_buffer() : 0, buffer ? sizeof state : 0);
-	expected = allowed(&t, 0, SYS_RIGHT_READ | SYS_RIGHT_WRITE);
-	if (expected == SYS_OK && t.o == NONE)
-		expected = SYS_ERR_BAD_STATE;
-	if (expected == SYS_OK && !(vmo[t.o].options & SYS_VMO_DISCARDABLE))
-		expected = SYS_ERR_NOT_SUPPORTED;
-	else if (expected == SYS_OK && op == SYS_VMO_OP_LOCK && !buffer)
-		expected = SYS_ERR_INVALID_ARGS;
-	else if (expected == SYS_OK && (offset || length != t.size))
-		expected = SYS_ERR_OUT_OF_RANGE;
-	else if (expected == SYS_OK && op == SYS_VMO_OP_UNLOCK && !vmo[t.o].locks)
-		expected = SYS_ERR_BAD_STATE;
+	expected = judge_lock(&t, op, buffer, offset, length);
 	must(status == expected);
 	if (status != SYS_OK)
 		return;
@@ -219,7 +228,7 @@ void op_policy(void)
 	expected = allowed(&t, SYS_RIGHT_MAP, 0);
 	if (expected == SYS_OK && policy > SYS_CACHE_WRITE_COMBINING)
 		expected = SYS_ERR_INVALID_ARGS;
-	if (expected == SYS_OK && (t.o != t.i || vmo[t.i].parent_koid || vmo[t.i].children || segments_of(t.i)))
+	if (expected == SYS_OK && (t.o != t.i || vmo[t.i].kind != ANONYMOUS || vmo[t.i].copied || vmo[t.i].children || segments_of(t.i)))
 		expected = SYS_ERR_BAD_STATE;
 	if (expected == SYS_OK && pages_of(t.i) && vmo[t.i].policy != SYS_CACHE_CACHED && policy != vmo[t.i].policy)
 		expected = SYS_ERR_BAD_STATE;
@@ -259,15 +268,14 @@ void op_supply(void)
 	u64 offset, length, from, fresh = 0;
 	sys_status_t status, expected;
 
-	if (!pick(&t) || !pick(&aux) || vmo[t.i].over || vmo[aux.i].over || t.o != t.i || aux.o != aux.i ||
+	if (!pick_kind(&t, chance(90) ? ROOT : NONE) || !pick_kind(&aux, chance(90) ? ANONYMOUS : NONE) || vmo[t.i].over || vmo[aux.i].over || t.o != t.i || aux.o != aux.i ||
 	    (vmo[aux.o].contiguous && !built_refusals))
 		return;
 	any_range(&t, MANY, &offset, &length);
 	from = any_place(aux.size);
-	if (chance(90)) {
-		offset &= ~PAGE_MASK;
-		from &= ~PAGE_MASK;
-		length = MIN(length, MANY) & ~PAGE_MASK;
+	if (chance(95)) {
+		make_pages(&offset, &length);
+		from = MIN(from, aux.size - MIN(aux.size, length)) & ~PAGE_MASK;
 	}
 	if (!room_for(t.o, 12))
 		return;
@@ -353,9 +361,8 @@ void op_transfer(void)
 	any_range(&to, MANY, &at, &length);
 	of = any_place(from.size);
 	if (chance(95)) {
-		at &= ~PAGE_MASK;
-		of &= ~PAGE_MASK;
-		length = MIN(length, MANY) & ~PAGE_MASK;
+		make_pages(&at, &length);
+		of = MIN(of, from.size - MIN(from.size, length)) & ~PAGE_MASK;
 	}
 	if (!room_for(to.o, 12) || !room_for(from.o, 12) || length > MANY)
 		return;

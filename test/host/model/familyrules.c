@@ -148,10 +148,10 @@ static sys_status_t zero_piece(int c, u64 from, u64 to)
 {
 	u64 page = from >> PAGE_SHIFT;
 	struct m_entry *e = entry_at(c, page);
-	bool whole = to - from == PAGE_SIZE_;
+	bool whole = to - from == PAGE_SIZE_, stays = vmo[c].contiguous || vmo[c].kind == ROOT;
 	struct m_page *p;
 
-	if (whole && !vmo[c].contiguous) {
+	if (whole && !stays) {
 		bool falls = vmo[c].kind != ANONYMOUS && page < vmo[c].limit;
 		if (e && e->p)
 			entry_remove(c, e);
@@ -214,8 +214,8 @@ int vmo_new(struct vmo *v, enum m_kind kind, int a, u64 size)
 		i++;
 	must(i < VMOS);
 	vmo[i] = (struct m_vmo){
-		.v = v, .kind = kind, .account = a, .parent = NONE, .size = page_up(size), .stream = size, .owner = NONE,
-		.root = NONE, .view_below = NONE,
+		.v = v, .kind = kind, .account = a, .parent = NONE, .size = page_up(size), .stream = size,
+		.owner = NONE, .base = NONE, .shape = i, .root = NONE, .view_below = NONE,
 	};
 	return i;
 }
@@ -261,7 +261,7 @@ static bool needed(int i)
 		if (segment[s].live && (segment[s].vmo == i || segment[s].through == i))
 			return true;
 	for (int o = 0; o < VMOS; o++)
-		if (vmo[o].v && !vmo[o].over && (vmo[o].owner == i || vmo[o].root == i))
+		if (vmo[o].v && !vmo[o].over && (vmo[o].base == i || vmo[o].root == i))
 			return true;
 	return false;
 }
@@ -274,6 +274,18 @@ static bool named(int i)
 	return false;
 }
 
+/* The window shows nothing any more, nor do those that were made from it. */
+static void sever(int i)
+{
+	vmo[i].owner = vmo[i].base = NONE;
+	vmo[i].shape = i;
+	for (int s = 0; s < SEGMENTS; s++)
+		segment[s].live &= segment[s].through != i;
+	for (int o = 0; o < VMOS; o++)
+		if (vmo[o].v && vmo[o].base == i)
+			sever(o);
+}
+
 /* It ends, needed or not; while it is still named the entry stays. */
 static void end_vmo(int i)
 {
@@ -281,7 +293,8 @@ static void end_vmo(int i)
 	for (int s = 0; s < SEGMENTS; s++)
 		segment[s].live &= segment[s].vmo != i && segment[s].through != i;
 	for (int o = 0; o < VMOS; o++) {
-		vmo[o].owner = vmo[o].owner == i ? NONE : vmo[o].owner;
+		if (vmo[o].v && vmo[o].base == i)
+			sever(o);
 		vmo[o].root = vmo[o].root == i ? NONE : vmo[o].root;
 		if (vmo[o].parent != i)
 			continue;
@@ -292,7 +305,7 @@ static void end_vmo(int i)
 	if (vmo[i].parent != NONE)
 		vmo[vmo[i].parent].children--;
 	vmo[i].children = 0;
-	vmo[i].parent = vmo[i].owner = vmo[i].root = NONE;
+	vmo[i].parent = vmo[i].owner = vmo[i].base = vmo[i].root = NONE;
 	vmo[i].over = named(i);
 	if (!vmo[i].over)
 		vmo[i].v = NULL;
@@ -412,11 +425,11 @@ void unmap(u32 page, u32 pages)
 	settle();
 }
 
-u64 segments_of(int c)
+u64 segments_of(int i)
 {
 	u64 count = 0;
 
 	for (int s = 0; s < SEGMENTS; s++)
-		count += segment[s].live && segment[s].vmo == c;
+		count += segment[s].live && (segment[s].through == NONE ? segment[s].vmo : segment[s].through) == i;
 	return count;
 }

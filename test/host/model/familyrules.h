@@ -34,14 +34,15 @@ struct m_vmo {
 	bool contiguous, copied;        /* copied: it was made as a copy of another */
 	u64 size, stream;
 	u64 children;
-	int owner;                      /* of a window; NONE: it has ended */
-	u64 shift;                      /* in pages */
+	int owner, base, shape;         /* of a window: who has the content, what it was made from, whose sizes it has;
+	                                 * owner NONE: one of these has ended */
+	u64 shift;                      /* where it begins in the content, in pages */
 	int root, view_below;           /* of a clone; root NONE: the view has ended */
 	u64 first, limit;               /* a clone: pages below limit fall through to the root, from first on; a root: those
 	                                 * beyond are not the pager's */
 	u32 count;
 	struct m_entry entry[ENTRIES];
-	paddr_t base;                   /* contiguous: its first frame */
+	paddr_t frame;                  /* contiguous: its first */
 };
 struct m_cap { sys_cap_t name; int vmo, parent; sys_rights_t rights; };         /* name 0: free; vmo NONE: an account's */
 struct m_account { struct account *a; u64 total, fixed; };       /* fixed: frames that are used with nothing there */
@@ -96,4 +97,5 @@ void settle(void);
 int segment_at(u32 page);
 int segment_new(void);                  /* NONE: there is no room in the model */
 void unmap(u32 page, u32 pages);
-u64 segments_of(int c);
+/* That were made through it. */
+u64 segments_of(int i);

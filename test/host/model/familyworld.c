@@ -76,10 +76,10 @@ static void wait_for_work(void)
 		user_again();
 }
 
-/* This page of the root is to come from the pager for what the first program does. */
-static bool is_wanted(int root, u64 page)
+/* This page of the root is to come from the pager for that range. */
+static bool is_wanted(const struct range *r, int root, u64 page)
 {
-	int c = wanted.c;
+	int c = r->c;
 	struct m_page *p;
 	u64 own_page = page;
 
@@ -92,7 +92,7 @@ static bool is_wanted(int root, u64 page)
 	} else if (c != root) {
 		return false;
 	}
-	return own_page >= wanted.lo && own_page < wanted.hi && see(c, own_page, &p) == SYS_ERR_SHOULD_WAIT;
+	return own_page >= r->lo && own_page < r->hi && see(c, own_page, &p) == SYS_ERR_SHOULD_WAIT;
 }
 
 /* Supplies pages [from, to) of the root, from the pages of aux with these numbers less `from`. */
@@ -137,12 +137,18 @@ static void give_error(sys_cap_t name, u64 from, u64 to, sys_status_t code)
 		world_failed = code;
 }
 
+static bool all_wanted(const struct range *r, int root, u64 first, u64 end)
+{
+	for (u64 page = first; page < end; page++)
+		if (!is_wanted(r, root, page))
+			return false;
+	return wanted.pieces || end - first == REQUEST_PAGES || !is_wanted(r, root, end);
+}
+
 static void check_request(int root, u64 first, u64 end)
 {
 	must(first < end && end - first <= REQUEST_PAGES);
-	for (u64 page = first; page < end; page++)
-		must(is_wanted(root, page));
-	must(end - first == REQUEST_PAGES || !is_wanted(root, end));
+	must(all_wanted(&wanted.first, root, first, end) || all_wanted(&wanted.also, root, first, end));
 }
 
 /* Answers all pages of a request, in pieces of any order. */

@@ -13,11 +13,14 @@ extern sys_cap_t cs_cap, pager_cap, vmar_cap;
 
 /* A machine, the accounts, both programs. */
 void world_start(void);
-/* A call of the first program, until it is over. `wants`: pages [lo, hi) of the content c may be asked for (c NONE: none). */
-struct wants { int c; u64 lo, hi; };
+/* A call of the first program, until it is over. `wants`: which pages may be asked for, of up to two contents (c NONE:
+ * none). */
+struct range { int c; u64 lo, hi; };
+struct wants { struct range first, also; bool pieces; };        /* pieces: a request need not be as long as it can */
+#define WANTS(c, lo, hi) (struct wants){ { c, lo, hi }, { NONE, 0, 0 }, false }
 sys_status_t world_call_with(struct wants wants, u64 number, const u64 *arg, unsigned args);
 #define world_call(wants, number, ...) world_call_with(wants, number, USER_ARGS(__VA_ARGS__))
-#define NO_WANTS (struct wants){ NONE, 0, 0 }
+#define NO_WANTS WANTS(NONE, 0, 0)
 /* What the pager has failed that call or access with; SYS_OK: nothing. */
 extern sys_status_t world_failed;
 /* Of the next call or access the world_arm-th allocation fails, if it is not 0; world_fired: it did. */
