@@ -53,7 +53,7 @@ baseline() {
 	for name in $(cd "$work/1/test/host" && printf "%s\n" ./*.c model/*.c | sed "s/^\.\///; s/\.c$//"); do
 		[ -x "$work/1/out/host/$name" ] || continue
 		begin=$(date +%s%N)
-		run_test "$work/1" "$name" $limit || { echo "mutants: $name fails as it is: $work/1/log" >&2; exit 1; }
+		run_test "$work/1" "$name" $limit || { echo "# $name fails as it is, and is left out" >&2; continue; }
 		echo "$name $((($(date +%s%N) - begin) / 1000000))"
 	done | sort -n -k 2 >"$work/tests"
 }
