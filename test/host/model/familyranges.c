@@ -3,8 +3,6 @@
 #include <string.h>
 #include "model/familyops.h"
 
-static const bool built_refusals = false;       /* of what would take a contiguous one apart */
-
 /* How far a COMMIT that found no memory got is seen only in the content. */
 static sys_status_t commit(const struct target *t, u64 offset, u64 length, bool cut)
 {
@@ -47,7 +45,7 @@ void op_decommit(void)
 	u64 offset, length;
 	sys_status_t status, expected;
 
-	if (!pick(&t) || (t.o != NONE && vmo[t.o].contiguous && !built_refusals))
+	if (!pick(&t))
 		return;
 	any_range(&t, chance(80) ? MANY : UINT64_MAX, &offset, &length);
 	if (chance(90)) {
@@ -261,6 +259,26 @@ static bool supply_page(int root, u64 page, int aux, u64 from, bool stop, u64 *f
 	return true;
 }
 
+static sys_status_t judge_supply(const struct target *t, u64 at, u64 length, const struct target *aux, u64 from)
+{
+	sys_status_t status = allowed(t, 0, 0);
+
+	if (status == SYS_OK)
+		status = allowed(aux, SYS_RIGHT_READ | SYS_RIGHT_WRITE, 0);
+	if (status != SYS_OK)
+		return status;
+	if (!page_aligned(at) || !page_aligned(length) || !page_aligned(from))
+		return SYS_ERR_INVALID_ARGS;
+	if (t->o != NONE && vmo[t->o].kind != ROOT)
+		return SYS_ERR_INVALID_ARGS;
+	status = judge_range(t, 0, at, length);
+	if (status == SYS_OK)
+		status = judge_range(aux, 0, from, length);
+	if (status == SYS_OK && (vmo[aux->o].kind != ANONYMOUS || vmo[aux->o].contiguous))
+		status = SYS_ERR_NOT_SUPPORTED;
+	return status;
+}
+
 /* The program brings pages by itself, out of another member of a family. */
 void op_supply(void)
 {
@@ -268,8 +286,7 @@ void op_supply(void)
 	u64 offset, length, from, fresh = 0;
 	sys_status_t status, expected;
 
-	if (!pick_kind(&t, chance(90) ? ROOT : NONE) || !pick_kind(&aux, chance(90) ? ANONYMOUS : NONE) || vmo[t.i].over || vmo[aux.i].over || t.o != t.i || aux.o != aux.i ||
-	    (vmo[aux.o].contiguous && !built_refusals))
+	if (!pick_kind(&t, chance(70) ? ROOT : NONE) || !pick_kind(&aux, chance(80) ? ANONYMOUS : NONE))
 		return;
 	any_range(&t, MANY, &offset, &length);
 	from = any_place(aux.size);
@@ -277,24 +294,20 @@ void op_supply(void)
 		make_pages(&offset, &length);
 		from = MIN(from, aux.size - MIN(aux.size, length)) & ~PAGE_MASK;
 	}
-	if (!room_for(t.o, 12))
+	if ((t.o != NONE && !room_for(t.o, 12)) || (aux.o != NONE && vmo[aux.o].policy != SYS_CACHE_CACHED))
 		return;
 	status = world_call(NO_WANTS, NR_pager_supply_pages, pager_cap, t.name, offset, length, aux.name, from);
-	expected = allowed(&aux, SYS_RIGHT_READ | SYS_RIGHT_WRITE, 0);
-	if (expected == SYS_OK) {
-		if (!page_aligned(offset) || !page_aligned(length) || !page_aligned(from) || vmo[t.o].kind != ROOT)
-			expected = SYS_ERR_INVALID_ARGS;
-		else if (outside(t.size, offset, length) || outside(aux.size, from, length))
-			expected = SYS_ERR_OUT_OF_RANGE;
-		else if (vmo[aux.o].kind != ANONYMOUS || vmo[aux.o].contiguous)
-			expected = SYS_ERR_NOT_SUPPORTED;
-	}
-	must(status == expected || (expected == SYS_OK && status == SYS_ERR_NO_MEMORY && may_be_short(vmo[t.o].account, most_for(12))));
+	expected = judge_supply(&t, offset, length, &aux, from);
+	if (status == SYS_ERR_NO_MEMORY)
+		must(expected == SYS_OK && may_be_short(vmo[t.o].account, most_for(12)));
+	else
+		must(status == expected);
 	if (expected != SYS_OK)
 		return;
-	for (u64 done = 0; done < length; done += PAGE_SIZE_) {
+	for (u64 done = 0; done < length >> PAGE_SHIFT; done++) {
 		bool stop = status != SYS_OK && fresh == world_regs()->rdx;
-		if (!supply_page(t.o, (offset + done) >> PAGE_SHIFT, aux.o, (from + done) >> PAGE_SHIFT, stop, &fresh))
+		if (!supply_page(t.o, t.shift + (offset >> PAGE_SHIFT) + done, aux.o, aux.shift + (from >> PAGE_SHIFT) + done,
+		                 stop, &fresh))
 			break;
 	}
 	must(world_regs()->rdx == fresh);
