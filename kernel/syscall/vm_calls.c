@@ -234,7 +234,9 @@ int call_vmar_map(struct call *c)
 
 int call_vmar_unmap(struct call *c)
 {
-	return vmar_unmap(vmar_of(call_object(c, 0)), c->slot[0]->rights & SYS_RIGHT_MANAGE, c->r->rsi, c->r->rdx);
+	sys_status_t status = vmar_unmap(vmar_of(call_object(c, 0)), c->slot[0]->rights & SYS_RIGHT_MANAGE, c->r->rsi, c->r->rdx);
+
+	return status == SYS_OK ? call_reap_rest(c) : status;   /* what nobody maps any more may have ended */
 }
 
 int call_vmar_protect(struct call *c)
