@@ -20,7 +20,7 @@ static const struct { unsigned weight; void (*run)(void); bool built; } operatio
 	{ 30, op_supply, true }, { 50, op_transfer, false },
 	{ 50, op_map, true }, { 30, op_unmap, true }, { 30, op_protect, true }, { 200, op_access, true },
 	{ 60, op_across, true },
-	{ 90, op_delete, true }, { 10, op_revoke, true },
+	{ 90, op_delete, true }, { 10, op_revoke, true }, { 1, world_new_pager, true },
 };
 
 /* A window that ended with its account, and is named still by a capability that stands below another account's. */

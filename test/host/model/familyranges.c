@@ -272,6 +272,8 @@ static sys_status_t judge_supply(const struct target *t, u64 at, u64 length, con
 	if (t->o != NONE && vmo[t->o].kind != ROOT)
 		return SYS_ERR_INVALID_ARGS;
 	status = judge_range(t, 0, at, length);
+	if (status == SYS_OK && vmo[t->o].orphan)
+		status = SYS_ERR_BAD_STATE;
 	if (status == SYS_OK)
 		status = judge_range(aux, 0, from, length);
 	if (status == SYS_OK && (vmo[aux->o].kind != ANONYMOUS || vmo[aux->o].contiguous))

@@ -114,7 +114,7 @@ sys_status_t see(int c, u64 page, struct m_page **p)
 	if (e || vmo[c].kind == ANONYMOUS || page >= vmo[c].limit)
 		return SYS_OK;
 	if (vmo[c].kind == ROOT)
-		return SYS_ERR_SHOULD_WAIT;
+		return vmo[c].orphan ? SYS_ERR_BAD_STATE : SYS_ERR_SHOULD_WAIT;
 	return vmo[c].root == NONE ? SYS_ERR_BAD_STATE : see(vmo[c].root, vmo[c].first + page, p);
 }
 

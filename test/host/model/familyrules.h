@@ -31,6 +31,7 @@ struct m_vmo {
 	int account, parent;            /* parent: NONE: it has ended */
 	sys_koid_t parent_koid;
 	u32 options, policy, locks;     /* SYS_VMO_* */
+	bool orphan;                    /* a root: its pager has ended */
 	bool contiguous, copied;        /* copied: it was made as a copy of another */
 	u64 size, stream;
 	u64 children;

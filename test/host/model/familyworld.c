@@ -270,13 +270,27 @@ static void make_accounts(void)
 static void make_pager(void)
 {
 	struct pager *p;
-	struct vmo *v;
 
 	must(pager_create(account_root(), PAGER_BADGE, &p) == SYS_OK);
-	struct endpoint *ep = object_new(account_root(), SYS_TYPE_ENDPOINT);
-	ep_cap = slot_cap(cap_put(cs, ep, NULL, SLOT_FIRST));
-	ipc_bind_pager(p, ep, PAGER_BADGE);
+	ipc_bind_pager(p, (struct endpoint *)cnode_lookup(cs, ep_cap)->object, PAGER_BADGE);
 	pager_cap = slot_cap(cap_put(cs, p, NULL, SLOT_FIRST));
+}
+
+void world_new_pager(void)
+{
+	must(world_call(NO_WANTS, NR_cap_delete, pager_cap) == SYS_OK);
+	for (int i = 0; i < VMOS; i++)
+		vmo[i].orphan |= vmo[i].v && vmo[i].kind == ROOT;
+	make_pager();
+}
+
+static void make_server(void)
+{
+	struct vmo *v;
+	struct endpoint *ep = object_new(account_root(), SYS_TYPE_ENDPOINT);
+
+	ep_cap = slot_cap(cap_put(cs, ep, NULL, SLOT_FIRST));
+	make_pager();
 	ipc_set_fault_endpoint(program, ep, 0);
 	reply_cap = slot_cap(cap_put(cs, object_new(account_root(), SYS_TYPE_REPLY), NULL, SLOT_FIRST));
 	must(vmo_create(account_root(), AUX_PAGES * PAGE_SIZE_, 0, &v) == SYS_OK);
@@ -298,7 +312,7 @@ void world_start(void)
 	buffer = user_memory(space, BUFFER_PAGES);
 	program = user_new(account_root(), cs, space, 1);
 	server = user_new(account_root(), cs, space, 2);
-	make_pager();
+	make_server();
 	user_begin();
 	must(user == server);
 	wait_for_work();

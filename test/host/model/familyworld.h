@@ -26,6 +26,8 @@ extern sys_status_t world_failed;
 /* Of the next call or access the world_arm-th allocation fails, if it is not 0; world_fired: it did. */
 extern u64 world_arm;
 extern bool world_fired;
+/* The pager ends, and another one comes. */
+void world_new_pager(void);
 /* Result registers of the last call. */
 const struct regs *world_regs(void);
 
