@@ -17,8 +17,10 @@ function emit(what, at, length_, s,   new) {
 	new = substr(text, 1, at - 1) s substr(text, at + length_)
 	if (!pick)
 		printf "%s\t%d\t%d\t%s\t%s\t%s\n", FILENAME, count, line_of(at), what, flat(text), flat(new)
-	else if (pick == count)
+	else if (pick == count) {
 		out[first] = new
+		gone_from = first + 1; gone_to = first + gsub(/\n/, "\n", text)
+	}
 }
 function line_of(at,   s) { s = substr(text, 1, at); return first + gsub(/\n/, "", s) }
 
@@ -149,10 +151,10 @@ FNR == 1 { count = 0; text = "" }
 	lines = FNR
 	if (!inside || walker || (text == "" && clean ~ /^[ \t]*[{}]?[ \t]*$/)) { text = ""; next }
 	if (text == "") { text = $0; code = clean; first = FNR; spoiled = facts }
-	else { text = text "\n" $0; code = code "\n" clean; spoiled += facts; out[FNR] = "\034" }
+	else { text = text "\n" $0; code = code "\n" clean; spoiled += facts }
 	if (complete()) statement()
 }
 END {
 	if (pick)
-		for (i = 1; i <= lines; i++) if (out[i] != "\034") print out[i]
+		for (i = 1; i <= lines; i++) if (i < gone_from || i > gone_to) print out[i]
 }
