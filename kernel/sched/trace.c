@@ -44,10 +44,13 @@ static void close_ring(void)
 		accessor_close(&ring[i]);
 }
 
+/* Also of one that has not begun. */
 static void trace_end(void)
 {
-	turn(0);
-	write_header();
+	if (trace_events) {
+		turn(0);
+		write_header();
+	}
 	close_ring();
 }
 
@@ -57,23 +60,40 @@ static void ring_ended(struct accessor *a)
 	trace_end();
 }
 
+/* Opens what is not open yet. Another VMO's ring that was begun, and never came to its end, makes room. */
+static sys_status_t open_ring(struct vmo *v, u64 pages, struct deriv *below)
+{
+	static sys_koid_t koid;
+	sys_status_t status = SYS_OK;
+
+	if (koid != v->object.koid)
+		close_ring();
+	koid = v->object.koid;
+	for (u64 i = 0; i < pages && status == SYS_OK; i++) {
+		if (accessor_open(&ring[i]))
+			continue;
+		ring[i].ended = ring_ended;
+		status = pagemap_open(v, i * PAGE_SIZE_, PAGE_SIZE_, below, &ring[i]);
+		if (status == SYS_OK && i + 1 < pages && arch_preempt_poll())
+			return VM_AGAIN;
+	}
+	return status;
+}
+
 sys_status_t trace_start(struct vmo *v, u32 events, struct deriv *below)
 {
 	u64 pages = MIN(v->shape->size >> PAGE_SHIFT, PAGEMAP_KEEPS);
-	sys_status_t status = SYS_OK;
+	sys_status_t status;
 
 	if (!events || (events & ~(u32)SYS_TRACE_ALL) || !pages)
 		return SYS_ERR_INVALID_ARGS;
 	if (trace_events)
 		return SYS_ERR_BAD_STATE;
-	for (u64 i = 0; i < pages && status == SYS_OK; i++) {
-		ring[i].ended = ring_ended;
-		status = pagemap_open(v, i * PAGE_SIZE_, PAGE_SIZE_, below, &ring[i]);
-	}
-	if (status != SYS_OK) {
+	status = open_ring(v, pages, below);
+	if (status < SYS_OK)
 		close_ring();
+	if (status != SYS_OK)
 		return status;
-	}
 	/* COMMIT */
 	header = (sys_trace_header_t){ .records = pages * SLOTS - 1 };
 	session++;
@@ -186,6 +206,6 @@ void trace_check(void)
 
 	for (unsigned i = 0; i < PAGEMAP_KEEPS; i++)
 		slots += accessor_open(&ring[i]) ? SLOTS : 0;
-	ASSERT(slots == (trace_events ? header.records + 1 : 0) && header.events == trace_events);
+	ASSERT((!trace_events || slots == header.records + 1) && header.events == trace_events);
 	ASSERT(!calling || calling == my_cpu->current);
 }

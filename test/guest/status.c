@@ -357,6 +357,22 @@ TEST("vmo_op_range:OK DECOMMIT over a record clears its page in place, and the r
 	unmap((char *)record - PAGE, 4 * PAGE);
 }
 
+TEST("vmo_op_range:OK ZERO over a record clears in place what it is asked to, and the record goes on")
+{
+	sys_cap_t memory = new_vmo(4 * PAGE), thread = new_thread();
+
+	put(memory, PAGE, 1);
+	put(memory, 2 * PAGE, 2);
+	put(memory, 2 * PAGE + 64, 3);
+	OKAY(sys_thread_set_status_record(thread, memory, 2 * PAGE + 16));
+	OKAY(sys_vmo_op_range(memory, SYS_VMO_OP_ZERO, PAGE, PAGE + 64, NULL, 0));
+	EQ(get(memory, 2 * PAGE), 0);
+	EQ(get(memory, 2 * PAGE + 64), 3);
+	OKAY(sys_vmo_op_range(memory, SYS_VMO_OP_ZERO, 0, 4 * PAGE, NULL, 0));
+	EQ(get(memory, 2 * PAGE + 64), 0);
+	EQ(vmo_info(memory).committed, PAGE);
+}
+
 TEST("vmo_set_size:BAD_STATE a shrink over a record, which changes nothing")
 {
 	sys_cap_t memory = new_resizable(4 * PAGE), thread = new_thread();

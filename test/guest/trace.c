@@ -112,6 +112,24 @@ static void let_end(sys_cap_t thread)
 		sleep_for(MILLISECOND);
 }
 
+TEST("trace_start:OK a call that goes in steps is made again and again, and returns once")
+{
+	uint64_t n = 0, calls = 0, returns = 0;
+
+	sys_cap_t memory = new_vmo(1000 * PAGE);
+	trace(SYS_TRACE_CALL | SYS_TRACE_RETURN);
+	OKAY(sys_vmo_op_range(memory, SYS_VMO_OP_COMMIT, 0, 1000 * PAGE, NULL, 0));
+	over();
+	EQ(header->lost, 0);
+	while (next(&n, SYS_TRACE_CALL, 0, NR_vmo_op_range))
+		calls++;
+	for (n = 0; next(&n, SYS_TRACE_RETURN, 0, NR_vmo_op_range);)
+		returns++;
+	CHECK(calls > 1);
+	EQ(returns, 1);
+	put_away();
+}
+
 static sys_cap_t bell, server_ep, server_reply;
 
 static int64_t waits_twice(void *arg)

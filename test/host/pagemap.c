@@ -545,7 +545,7 @@ static void empty(unsigned i)
 	u64 from = random_page(i), pages = 1 + random_below(model[i].pages - from), done = 0;
 	struct page_wait w;
 	page_wait_init(&w);
-	must_ok(vmo_op_range(model[i].v, SYS_VMO_OP_DECOMMIT, from * PAGE_SIZE_, pages * PAGE_SIZE_, &done, &w));
+	must_ok(vmo_op_range(model[i].v, random_chance(50) ? SYS_VMO_OP_DECOMMIT : SYS_VMO_OP_ZERO, from * PAGE_SIZE_, pages * PAGE_SIZE_, &done, &w));
 	memset(&model[i].value[from], 0, pages * sizeof(u64));
 }
 
