@@ -8,9 +8,10 @@
 #include "sched/sched.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
+#include "vm/view.h"
 
-/* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. Ending a mapping costs as much as
- * ending so many capabilities. */
+/* Steps per entry, at least: twice as many as there are CPUs, so that copiers elsewhere cannot outrun a revoke. A step of ending a mapping or
+ * a view costs as much as ending so many capabilities. */
 static unsigned revoke_steps(void) { return MAX(8u, 2 * arch_cpus()); }
 #define MAPPING_STEPS 6u
 
@@ -33,7 +34,8 @@ static bool revoke_step(struct slot *s)
 		accessor_end(accessor_of_deriv(last));
 		return false;
 	case DERIV_VIEW:
-		break;
+		view_end_step(view_of_deriv(last));
+		return false;
 	}
 	panic("derivation entry %p has no kind that can be revoked", (void *)last);
 }
@@ -51,7 +53,8 @@ static sys_status_t revoke(struct slot *s)
 
 	s->flags |= SLOT_REVOKING;
 	for (unsigned steps = 0;; steps++) {
-		steps += deriv_kind_of(s->close.prev) == DERIV_MAPPING ? MAPPING_STEPS - 1 : 0;
+		enum deriv_kind kind = deriv_kind_of(s->close.prev);
+		steps += kind == DERIV_MAPPING || kind == DERIV_VIEW ? MAPPING_STEPS - 1 : 0;
 		if (revoke_step(s))
 			break;
 		if (caller_gone() || (steps >= least && arch_preempt_poll()))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm_calls.c: the calls on VMOs and address regions. See call.h for their shape. Lock: the kernel lock. */
 #include "syscall/call.h"
+#include "vm/view.h"
 
 #define RIGHTS_VMO (SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE)
 
@@ -77,6 +78,7 @@ int call_vmo_create_child(struct call *c)
 	sys_status_t status = vmo_create_child(call_object(c, 0), call_account(c, 1), options, c->r->r10, c->r->r8, &child);
 	if (status != SYS_OK)
 		return status;
+	view_derive(child, &vmo->open, DERIV_SLOT_OPEN);
 	return call_install(c, &child->object, child_rights(vmo->rights, options), options & WINDOWS ? vmo : c->slot[1]);
 }
 

@@ -34,13 +34,30 @@ bool mapping_protect_step(struct vmo *v)
 	return !v->closing.write;
 }
 
+/* Removes the entries of one span of [va, end), from *at on. Returns the work done; *at == end: none is left. */
+static u64 clear_span(struct space *s, vaddr_t va, vaddr_t end, vaddr_t *at)
+{
+	va = MIN(end, pt_next(s->root, MAX(va, *at), end));
+	*at = MIN(end, step_end(va));
+	if (va < end)
+		space_unmap_span(s, va, *at);
+	return (*at - va) >> PAGE_SHIFT;
+}
+
+bool mapping_clear_root_step(struct mapping *m, vaddr_t *va)
+{
+	vaddr_t base = m->region.base, end = base + (m->root.last - m->root.first) + 1;
+
+	clear_span(space_of(m), base, end, va);
+	return *va == end;
+}
+
 /* Removes the entries that i's mapping has of [lo, last] of v, one span of them. Returns the work done; *done: none is
  * left. */
 static u64 close_interval(struct vmo *v, const struct interval *i, u64 lo, u64 last, bool *done)
 {
 	struct vmo_closing *c = &v->closing;
 	const struct mapping *m = i->mapping;
-	struct space *s = space_of(m);
 	vaddr_t va, end;
 
 	*done = true;
@@ -48,13 +65,9 @@ static u64 close_interval(struct vmo *v, const struct interval *i, u64 lo, u64 l
 		return 0;
 	va = m->region.base + (MAX(lo, i->first) - i->first);
 	end = m->region.base + (MIN(last, i->last) - i->first) + 1;
-	va = pt_next(s->root, MAX(va, c->va), end);
-	if (va >= end)
-		return 0;
-	c->va = MIN(end, step_end(va));
-	space_unmap_span(s, va, c->va);
+	u64 work = clear_span(space_of(m), va, end, &c->va);
 	*done = c->va == end;
-	return (c->va - va) >> PAGE_SHIFT;
+	return work;
 }
 
 /* One step of removing the entries of the record's pages. True: there are none, and the record is gone. */

@@ -19,12 +19,17 @@
 #include "lib/string.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
+#include "vm/view.h"
 
-/* What stands behind a hole of v: nothing, which reads as zero, or somebody who is asked. */
-enum behind { BEHIND_ZERO, BEHIND_SOURCE };
-static inline enum behind behind(const struct vmo *v, u64 page)
+/* What stands behind a hole: nothing, which reads as zero; a source, which is asked; or, of a clone, its root, which has
+ * a page, nothing, or a source (view.h). SYS_OK: *shown. */
+static inline sys_status_t behind(const struct cursor *c, bool write, paddr_t *shown)
 {
-	return unlikely(v->source != NULL) && page < v->source->limit ? BEHIND_SOURCE : BEHIND_ZERO;
+	const struct vmo *v = c->v;
+	u8 access = write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ;
+	if (unlikely(v->source != NULL) && c->page < v->source->limit)
+		return source_request(v->source, c->page, c->end - c->page, access, c->wait);
+	return unlikely(v->view != NULL) ? view_page(v->view, c->page, access, c->end - c->page, c->wait, shown) : SYS_OK;
 }
 
 /* ---- changing what is there --------------------------------------------------------------------- */
@@ -54,28 +59,52 @@ static sys_status_t copy_page(struct cursor *c, paddr_t shared, struct page_ref 
 	return SYS_OK;
 }
 
-/* A write to what reads as zero. Most often its slot is there, and the walk that found it was the only one. */
-static sys_status_t fill_page(struct cursor *c, struct page_ref *out)
+/* A clone's hole still shows this page of the root's: charging may have ended both. */
+static bool still_shows(const struct cursor *c, paddr_t shown)
+{
+	paddr_t now;
+	return c->v->view && view_page(c->v->view, c->page, 0, 1, NULL, &now) == SYS_OK && now == shown;
+}
+
+/* The page that takes the place of what is shown: the zero page, or the root's. */
+static inline paddr_t fresh_page(const struct cursor *c, paddr_t shown)
+{
+	if (unlikely(shown != zero_page)) {
+		paddr_t copy = frame_alloc(FRAME_PAGE);
+		memcpy(phys_to_virt(copy), phys_to_virt(shown), PAGE_SIZE_);
+		counters.copies++;
+		return copy;
+	}
+	paddr_t page = frame_alloc_zeroed(FRAME_PAGE);
+	if (!(c->flags & CURSOR_NO_FORK))
+		frame_of(page)->state = FRAME_ZERO_FORK;
+	counters.zero_fills++;
+	return page;
+}
+
+/* A write to a hole or a marker. Most often its slot is there, and the walk that found it was the only one. */
+static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *out)
 {
 	struct vmo *v = c->v;
-	if (!others_let_go(c, zero_page))
+	if (!others_let_go(c, shown))
 		return VM_AGAIN;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
 	status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
+	if (unlikely(shown != zero_page) && status == SYS_OK && !still_shows(c, shown)) {
+		tree_prune(&v->tree, c->page);
+		status = VM_AGAIN;
+	}
 	if (status != SYS_OK) {
 		tree_uncharge(&v->tree, 1);
 		return status;
 	}
 	/* COMMIT */
-	*out = (struct page_ref){ frame_alloc_zeroed(FRAME_PAGE), true, true };
-	if (!(c->flags & CURSOR_NO_FORK))
-		frame_of(out->frame)->state = FRAME_ZERO_FORK;
+	*out = (struct page_ref){ fresh_page(c, shown), true, true };
 	tree_fill_at(&v->tree, c->page, &c->at, out->frame | TREE_PAGE);
 	if (unlikely(v->cache_policy))
 		arch_cache_flush(out->frame);
-	counters.zero_fills++;
 	return SYS_OK;
 }
 
@@ -132,12 +161,28 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 		*out = (struct page_ref){ tree_frame(slot), c->at.own, false };
 		return found(c, SYS_OK);
 	}
-	if (slot == TREE_EMPTY && behind(v, c->page) == BEHIND_SOURCE)
-		return source_request(v->source, c->page, c->end - c->page, write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ, c->wait);
+	paddr_t shown = zero_page;
+	sys_status_t status = slot == TREE_EMPTY ? behind(c, write, &shown) : SYS_OK;
+	if (unlikely(status != SYS_OK))
+		return status;
 	if (own)
-		return found(c, fill_page(c, out));
-	*out = (struct page_ref){ zero_page, false, false };
+		return found(c, fill_page(c, shown, out));
+	if (shown != zero_page)
+		seen(c, frame_of(shown));
+	*out = (struct page_ref){ shown, false, false };
 	return found(c, SYS_OK);
+}
+
+/* A page of the root's, through a hole. */
+static bool existing_behind(const struct cursor *c, struct page_ref *out)
+{
+	const struct vmo *v = c->v;
+	*out = (struct page_ref){ zero_page, false, false };
+	if (likely(!v->view) || tree_lookup(&v->tree, c->page) != TREE_EMPTY ||
+	    view_page(v->view, c->page, 0, 1, NULL, &out->frame) != SYS_OK || out->frame == zero_page)
+		return false;
+	seen(c, frame_of(out->frame));
+	return true;
 }
 
 u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
@@ -148,14 +193,18 @@ u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
 	bool own = false;
 	if (unlikely(object_dying(&v->object)))
 		return 0;
-	for (; n < max && c->page < end; n++, slot++, row--, c->page++) {
-		if (row == 0 && !(slot = tree_slots(&v->tree, c->page, &row, &own)))
+	for (; n < max && c->page < end; n++, c->page++) {
+		slot = row ? slot + 1 : tree_slots(&v->tree, c->page, &row, &own);
+		row = slot ? row - 1 : 0;
+		if (slot && tree_tag(*slot) == TREE_PAGE) {
+			struct frame *f = frame_of(tree_frame(*slot));
+			if (write && !(own && f->refs == 1))
+				break;
+			seen(c, f);
+			out[n] = (struct page_ref){ tree_frame(*slot), own && f->refs == 1, false };
+		} else if (write || !existing_behind(c, &out[n])) {
 			break;
-		struct frame *f = frame_of(tree_frame(*slot));
-		if (tree_tag(*slot) != TREE_PAGE || (write && !(own && f->refs == 1)))
-			break;
-		seen(c, f);
-		out[n] = (struct page_ref){ tree_frame(*slot), own && f->refs == 1, false };
+		}
 	}
 	return n;
 }
@@ -165,6 +214,12 @@ u64 cursor_skip_missing(struct cursor *c)
 	const struct tree *t = &c->v->tree;
 	u64 from = c->page;
 	tree_slot_t kind;
+	struct page_ref ref;
+	if (unlikely(c->v->view != NULL) && from < view_limit(c->v->view)) {    /* one at a time: the root has pages of its own */
+		bool there = from >= c->end || cursor_existing(c, false, 1, &ref);
+		c->page = there ? from : from + 1;
+		return c->page - from;
+	}
 	c->page = tree_next(t, from, c->end);
 	if (c->page == from && from < c->end && tree_tag(tree_lookup(t, from)) == TREE_ZERO)
 		c->page = tree_run(t, from, MIN(c->end, from + TREE_FANOUT), &kind);

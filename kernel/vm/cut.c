@@ -192,6 +192,8 @@ static sys_status_t split(struct mapping *m, vaddr_t at)
 	move_changes(m, n, at);
 	end_at(m, at);
 	mapping_attach(n, m->region.parent, m->deriv.prev ? &m->deriv : NULL, DERIV_MAPPING);
+	if (m->root.mapping && !n->root.mapping)
+		mapping_enter_root(n, true);
 	share_writable(m, n);
 	return SYS_OK;
 }

@@ -8,6 +8,7 @@
  */
 #include "lib/assert.h"
 #include "vm/space.h"
+#include "vm/view.h"
 
 static inline void enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref)
 {
@@ -42,7 +43,7 @@ static void enter_neighbours(struct space *s, struct mapping *m, vaddr_t va, vad
 
 	if (unlikely(m->options & MAPPING_LIMITED))
 		end = MIN(end, mapping_limit(m));
-	if (likely(!m->vmo->closing.end))
+	if (likely(!m->vmo->closing.end) && !view_closing(m->vmo))
 		space_enter_present(s, m, va + PAGE_SIZE_, end, perm);
 }
 
@@ -103,7 +104,7 @@ void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 	if (!ref || m->vmo != w->root || page != w->page) {
 		struct cursor at;
 		cursor_begin(&at, m->vmo, page, page + 1, 0, NULL);
-		if (!cursor_maybe(&at, false, &found))
+		if (view_closing(m->vmo) || !cursor_maybe(&at, false, &found))
 			return;
 		ref = &found;
 	}

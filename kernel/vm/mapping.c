@@ -14,26 +14,36 @@
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 
 /* ---- places in interval trees ---------------------------------------------------------------------------- */
-/* The walk of a closing record that stands at an interval which leaves its tree begins anew. */
+/* The walk of a closing record that stands at an interval which leaves its tree begins anew; that of a view that ends
+ * goes on behind it. */
 static void interval_leave(struct vmo *v, struct interval *i)
 {
 	if (v->closing.at == i) {
 		v->closing.at = NULL;
 		v->closing.va = 0;
 	}
+	if (v->view && v->view->at == i) {
+		v->view->at = interval_next(i);
+		v->view->va = 0;
+	}
 	interval_remove(&v->mappings, i);
 }
 
-/* What of a clone's mapping falls through to the root stands in the root's tree too. */
-static void enter_root(struct mapping *m)
+/* What of a clone's mapping falls through to the root stands in the root's tree too. While a view ends only what stood there
+ * does, and the view's walk will find it. */
+void mapping_enter_root(struct mapping *m, bool stood)
 {
-	const struct view *view = m->vmo->view;
+	struct view *view = m->vmo->view;
 	u64 limit, shift;
 
-	if (!view || view->ended || m->own.first >= (limit = view->limit << PAGE_SHIFT))
+	if (!view || (view->ended && !stood) || m->own.first >= (limit = view->limit << PAGE_SHIFT))
 		return;
 	shift = view->first << PAGE_SHIFT;
 	interval_insert(&view->root->mappings, &m->root, m, m->own.first + shift, MIN(m->own.last, limit - 1) + shift);
+	if (view->ended && (!view->at || m->own.first < view->at->first)) {
+		view->at = &m->own;
+		view->va = 0;
+	}
 }
 
 void mapping_leave_root(struct mapping *m)
@@ -44,17 +54,21 @@ void mapping_leave_root(struct mapping *m)
 
 void mapping_moved(struct mapping *m, u64 first)
 {
+	bool stood = m->root.mapping;
+
 	interval_leave(m->vmo, &m->own);
 	mapping_leave_root(m);
 	interval_insert(&m->vmo->mappings, &m->own, m, first, first + m->region.size - 1);
-	enter_root(m);
+	mapping_enter_root(m, stood);
 }
 
 void mapping_shortened(struct mapping *m)
 {
+	bool stood = m->root.mapping;
+
 	interval_end_at(&m->vmo->mappings, &m->own, m->own.first + m->region.size - 1);
 	mapping_leave_root(m);
-	enter_root(m);
+	mapping_enter_root(m, stood);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------------------ */
@@ -80,7 +94,7 @@ void mapping_attach(struct mapping *m, struct vmar *parent, struct deriv *below,
 	if (m->through)
 		list_append(&m->through->through, &m->through_link);
 	interval_insert(&m->vmo->mappings, &m->own, m, m->own.first, m->own.first + m->region.size - 1);
-	enter_root(m);
+	mapping_enter_root(m, false);
 	region_insert(parent, &m->region);
 	if (below)
 		deriv_insert(below, below_kind, &m->deriv, DERIV_MAPPING);
@@ -169,6 +183,9 @@ void mapping_check_entry(const struct mapping *m, vaddr_t va, struct pt_entry e)
 	ASSERT(perm && !(e.flags & (PT_WRITE | PT_EXEC) & ~perm));
 	ASSERT(frame_of(e.frame)->kind == FRAME_PAGE && frame_of(e.frame)->page.mapped > 0);
 	if (object_dying(&m->vmo->object))      /* it gives nothing any more, but keeps its pages until then */
+		return;
+	const struct view *view = m->vmo->view; /* the same holds for one that ends */
+	if (view && (view->ended || object_dying(&view->root->object)))
 		return;
 	ASSERT(!(m->options & MAPPING_LIMITED) || va < mapping_limit(m));
 	ASSERT(cursor_peek(m->vmo, mapping_page(m, va), &ref) && ref.frame == e.frame);

@@ -75,7 +75,8 @@ sys_status_t mapping_cut_step(struct mapping *m, vaddr_t lo, vaddr_t hi);
 /* Its base and size have changed: it begins at this byte of the object now; its end has changed. */
 void mapping_moved(struct mapping *m, u64 first);
 void mapping_shortened(struct mapping *m);
-/* It shows nothing of its clone's root any more. */
+/* It may show pages of its clone's root; `stood`: it has entries already. It shows none any more. */
+void mapping_enter_root(struct mapping *m, bool stood);
 void mapping_leave_root(struct mapping *m);
 /* Frees it; it has no hardware entries and no change points any more. */
 void mapping_gone(struct mapping *m);
@@ -118,6 +119,8 @@ bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
 /* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults
  * (`but`, or NULL) is left out. */
 bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but);
+/* Removes the entries of what stands in the root's tree, one span from *va on. True: there are none. */
+bool mapping_clear_root_step(struct mapping *m, vaddr_t *va);
 /* Ends one mapping of v, or one made through it (v is dying): unmaps a bounded part; true: there are no more. */
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */

@@ -498,37 +498,52 @@ void source_free(struct source *s)
 	slab_free(s, sizeof *s);
 }
 
-static bool came_through(const struct page_wait *w, const struct space *space, vaddr_t low, vaddr_t high)
+/* On which way a waiter came: through a view, or (NULL) through addresses of a space. */
+struct way { const struct view *view; const struct space *space; vaddr_t low, high; };
+
+static bool came(const struct page_wait *w, const struct way *way)
 {
-	return w->space == space && w->va >= low && w->va < high;
+	if (way->view)
+		return w->through == way->view;
+	return w->space == way->space && w->va >= way->low && w->va < way->high;
 }
 
 /* Who is woken is gone from the tree, so the next step finds the next. An owner's page may lie anywhere in its
  * request. */
-static struct page_wait *who_came_through(const struct source *s, u64 page, u64 end, const struct space *space,
-                                          vaddr_t low, vaddr_t high)
+static struct page_wait *who_came(const struct source *s, u64 page, u64 end, const struct way *way)
 {
 	struct page_wait *w = joiner_in(s, page, end);
 	for (; w && w->page < end; w = wait_of(avl_next(&w->node)))
-		if (came_through(w, space, low, high))
+		if (came(w, way))
 			return w;
 	w = owner_at(s, page);
 	if (!w)
 		w = first_from(&s->requests, page);
 	for (; w && w->first < end; w = wait_of(avl_next(&w->node)))
-		if (came_through(w, space, low, high))
+		if (came(w, way))
 			return w;
 	return NULL;
 }
 
-bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high)
+static bool wake_step(struct source *s, u64 page, u64 end, const struct way *way)
 {
-	struct page_wait *w = who_came_through(s, page, end, space, low, high);
+	struct page_wait *w = who_came(s, page, end, way);
 	if (!w)
 		return true;
 	page_wait_cancel(w);
+	w->through = NULL;
 	wake(w, SYS_OK);
 	return false;
+}
+
+bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high)
+{
+	return wake_step(s, page, end, &(struct way){ .space = space, .low = low, .high = high });
+}
+
+bool source_view_step(struct source *s, u64 page, const struct view *view)
+{
+	return wake_step(s, page, UINT64_MAX, &(struct way){ .view = view });
 }
 
 /* ---- walkers ------------------------------------------------------------------------------------ */

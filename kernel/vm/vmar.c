@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "vm/space.h"
+#include "vm/view.h"
 #include "vm/window.h"
 
 #define PERM_WX      (SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
@@ -200,7 +201,7 @@ static void map_present(struct mapping *m)
 	struct page_ref ref;
 	struct cursor c;
 
-	if (!perm || m->vmo->closing.end)
+	if (!perm || m->vmo->closing.end || view_closing(m->vmo))
 		return;
 	if (m->options & MAPPING_LIMITED)
 		end = MIN(end, mapping_limit(m));

@@ -9,6 +9,7 @@
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
+#include "vm/view.h"
 #include "vm/window.h"
 
 paddr_t zero_page;
@@ -48,7 +49,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 
 void vmo_discard(struct vmo *v)
 {
-	ASSERT(v->tree.charged == 0 && !v->mapping_count && !v->source && !list_on(&v->sibling));
+	ASSERT(v->tree.charged == 0 && !v->mapping_count && !v->source && !v->view && !list_on(&v->sibling));
 	list_remove(&v->reclaim);
 	object_discard(&v->object);
 }
@@ -161,9 +162,14 @@ static bool vmo_reap(struct object *o)
 	leave_parent(v);
 	if (watch_end_one(&v->watches) || !window_sever_step(v))
 		return false;
+	struct list *view = v->views.next;
+	if (view != &v->views) {
+		view_end_step(container_of(view, struct view, link));
+		return false;
+	}
 	if (v->source)
 		return end_source(v);
-	if (!pagemap_end_step(v) || !mapping_end_step(v) || !tree_drop_step(&v->tree))
+	if (!pagemap_end_step(v) || !mapping_end_step(v) || !view_drop_step(v) || !tree_drop_step(&v->tree))
 		return false;
 	if (v->base)
 		window_leave(v);
@@ -200,6 +206,7 @@ void vmo_check(struct vmo *v)
 	watch_list_check(&v->watches);
 	window_check(v);
 	pagemap_check(v);
+	view_check(v);
 	if (v->source)
 		source_check(v->source);
 	mapping_check(v);

@@ -47,6 +47,7 @@ struct vmo {
 	struct list through;            /* a window: mappings made through it */
 	struct view *view;              /* a clone of a root: what it sees of that; NULL: holes are zero */
 	struct list views;              /* a root: its clones' views */
+	struct list *untrimmed;         /* while trimming: the first of them that does not know the size yet */
 	struct avl_tree mappings;       /* struct interval: its mappings, a root's clones' as well */
 	u64 mapping_count;              /* those made with it */
 	struct list writable;           /* mappings that may have writable hardware entries */
@@ -84,8 +85,9 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 sys_status_t vmo_create_contiguous(struct account *a, u64 size, u32 align_log2, u64 *next, u64 *start, struct vmo **out);
 /* VM_AGAIN: goes on. An error (as above; BAD_STATE: it is dying): the caller ends it. Cost: the clearing of its pages. */
 sys_status_t vmo_contiguous_build(struct vmo *v, u32 align_log2, u64 *next, u64 *start);
-/* SNAPSHOT, SLICE, REFERENCE; other kinds: NOT_SUPPORTED after INVALID_ARGS checks. May return VM_AGAIN: write access
- * is being taken from mappings. */
+/* SLICE, REFERENCE: a window (window.h). SNAPSHOT, AT_LEAST_ON_WRITE, MODIFIED: of anonymous content all are the first; of a
+ * root or a clone of one the last two are the same, a clone (view.h), and SNAPSHOT is NOT_SUPPORTED. VM_AGAIN: write
+ * access is being taken from mappings. The caller places a clone's view: view_derive(). */
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
 /* Removes what is beyond the size, in steps. True: nothing is. */
 bool vmo_trim(struct vmo *v);

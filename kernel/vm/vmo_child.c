@@ -5,6 +5,7 @@
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
+#include "vm/view.h"
 #include "vm/window.h"
 
 #define CHILD_KINDS   (SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | \
@@ -50,35 +51,64 @@ static void adopt(struct vmo *v, struct vmo *child)
 /* The cut has an entry of its own where much had to be protected before. What others write to meanwhile is no more than this many steps. */
 #define PROTECT_FEW 4u
 
-/* An independent copy of what v shows of its content c. */
-static sys_status_t snapshot(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
+/* Nobody writes to v's pages through a mapping now. */
+static bool take_write_access(struct vmo *v)
+{
+	unsigned steps = 0;
+	for (; !mapping_protect_step(v); steps++)
+		if (arch_preempt_poll())
+			return false;
+	return steps <= PROTECT_FEW;
+}
+
+/* True: the content c can be copied now. Of a root nothing is: its pages stay where they are. */
+static bool copy_ready(struct vmo *c)
+{
+	struct vmo *root = c->view ? c->view->root : NULL;
+	return vmo_trim(c) && (!root || vmo_trim(root)) && (c->source || take_write_access(c));
+}
+
+/* The child, empty so far, becomes a copy of what v shows of its content c from page `first` of that on: of what c has
+ * itself, and a view of what it has not. */
+static sys_status_t copy_content(struct vmo *child, struct vmo *v, u64 first, u64 pages)
+{
+	struct vmo *c = v->content;
+	if (!c)                                 /* its end was what made room for the child */
+		return SYS_ERR_BAD_STATE;
+	sys_status_t status = c->source || c->view ? view_make(child, c, first, pages) : SYS_OK;
+	if (status != SYS_OK || c->source)
+		return status;
+	status = v->content ? tree_snapshot(&child->tree, &c->tree, first, pages) : SYS_ERR_BAD_STATE;
+	if (status == SYS_OK)
+		pagemap_unshare(c, &child->tree, first);
+	else if (child->view)
+		view_discard(child);
+	return status;
+}
+
+/* A copy of what v shows of its content. */
+static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
 {
 	struct vmo *child, *c = v->content;
-	u64 first = (v->shift + offset) >> PAGE_SHIFT;
 	if (!c || object_dying(&c->object))
 		return SYS_ERR_BAD_STATE;
-	if (!(options & SYS_VMO_CHILD_SNAPSHOT) || c->source || c->options & SYS_VMO_DISCARDABLE)
+	if (((options & SYS_VMO_CHILD_SNAPSHOT) && (c->source || c->view)) || c->options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;
+	if (c->info_flags & SYS_VMO_INFO_CONTIGUOUS)
+		return SYS_ERR_INVALID_ARGS;
 	if (c->cache_policy != SYS_CACHE_CACHED)
 		return SYS_ERR_BAD_STATE;
-	if (!vmo_trim(c))
-		return VM_AGAIN;
-	unsigned steps = 0;
-	for (; !mapping_protect_step(c); steps++)
-		if (arch_preempt_poll())
-			return VM_AGAIN;
-	if (steps > PROTECT_FEW)
+	if (!copy_ready(c))
 		return VM_AGAIN;
 	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
 	sys_status_t status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)
 		return status;
-	status = v->content ? tree_snapshot(&child->tree, &c->tree, first, window_pages(v, offset, size)) : SYS_ERR_BAD_STATE;
+	status = copy_content(child, v, (v->shift + offset) >> PAGE_SHIFT, window_pages(v, offset, size));
 	if (status != SYS_OK) {
 		vmo_discard(child);
 		return status;
 	}
-	pagemap_unshare(c, &child->tree, first);
 	*out = child;
 	return SYS_OK;
 }
@@ -88,7 +118,7 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 	bool window = options & (SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE);
 	sys_status_t status = child_arguments(options, offset, size);
 	if (status == SYS_OK)
-		status = (window ? window_create : snapshot)(v, a, options, offset, size, out);
+		status = (window ? window_create : copy)(v, a, options, offset, size, out);
 	if (status == SYS_OK)
 		adopt(v, *out);
 	return status;

@@ -2,6 +2,7 @@
 /* vmo_info.c: what a memory object tells about itself. Lock: the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "vm/view.h"
 #include "vm/window.h"
 
 /* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
@@ -23,7 +24,9 @@ static u32 flags_of(const struct vmo *v)
 {
 	u32 hidden = SYS_VMO_INFO_COW_CLONE | (v->shape == v->content ? 0 : SYS_VMO_INFO_UNBOUNDED);
 	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~hidden : 0;
-	return (v->info_flags | owners) & ~VMO_KEPT;
+	const struct view *view = v->content->view;
+	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED : 0;
+	return ((v->info_flags | owners) & ~VMO_KEPT) | paged;
 }
 
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)

@@ -16,12 +16,13 @@
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
+#include "vm/view.h"
 #include "vm/window.h"
 
 bool vmo_trim(struct vmo *v)
 {
 	while (v->trimming) {
-		if (!v->source || source_shrink_step(v->source, vmo_pages(v)))
+		if (view_trim_step(v) && (!v->source || source_shrink_step(v->source, vmo_pages(v))))
 			v->trimming = !tree_remove_step(&v->tree, vmo_pages(v), TREE_ALL);
 		if (v->trimming && arch_preempt_poll())
 			return false;
@@ -74,9 +75,12 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 			if (arch_preempt_poll())
 				return VM_AGAIN;
 		v->trimming = true;
+		v->untrimmed = v->views.next;
 	}
 	/* COMMIT */
 	v->size = page_up(size);
+	if (v->view)
+		v->view->limit = MIN(v->view->limit, vmo_pages(v));
 	v->stream_size = size;
 	return vmo_trim(v) ? SYS_OK : VM_AGAIN;
 }

@@ -24,6 +24,7 @@
 
 struct vmo;
 struct space;
+struct view;
 enum page_wait_state { PAGE_WAIT_IDLE, PAGE_WAIT_QUEUED, PAGE_WAIT_DELIVERED, PAGE_WAIT_JOINED };
 
 struct page_wait {
@@ -43,6 +44,7 @@ struct page_wait {
 	 * the thread runs. Set before the cursor is called. */
 	struct space *space;            /* NULL: a call waits for the object's page itself */
 	vaddr_t va;
+	const struct view *through;     /* the clone's view that found the page missing; where none did: anything */
 };
 
 void page_wait_init(struct page_wait *w);

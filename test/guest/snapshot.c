@@ -134,16 +134,6 @@ TEST("vmo_create_child:OUT_OF_RANGE a size or an end that cannot be (CHILD-06)")
 	EQ(out, 99);
 }
 
-TEST("vmo_create_child:NOT_SUPPORTED kinds of a later issue")
-{
-	static const uint32_t kinds[] = {SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, SYS_VMO_CHILD_SNAPSHOT_MODIFIED};
-	sys_cap_t vmo = new_vmo(4 * PAGE), out = 99;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_create_child(vmo, ut, kinds[i], 0, PAGE, &out));
-	EQ(out, 99);
-}
-
 TEST("vmo_create_child:NOT_SUPPORTED SNAPSHOT of a pager's VMO (CHILD-SNAP-03)")
 {
 	sys_cap_t pager = new_pager(NULL), vmo, out = 99;

@@ -1,0 +1,855 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* view.c: clones of roots: what falls through, what does not, and how a view ends. A pager is there, but nobody behind
+ * it: the test supplies. Then random operations on a root, its clones and theirs, against plain arrays. */
+#include <string.h>
+#include "arch/arch.h"
+#include "arch/pagetable.h"
+#include "common/kernel.h"
+#include "lib/counters.h"
+#include "vm/cursor.h"
+#include "vm/mapping.h"
+#include "vm/source.h"
+#include "vm/space.h"
+#include "vm/view.h"
+
+#define P    PAGE_SIZE_
+#define ALOW SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE
+#define MOD  SYS_VMO_CHILD_SNAPSHOT_MODIFIED
+#define RESIZABLE SYS_VMO_CHILD_RESIZABLE
+#define RW   (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
+#define eq(call, status) ck_assert_int_eq(call, status)
+#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
+#define must_ok(call) must(again(call) == SYS_OK)
+
+static struct account *payer, *other;   /* the root's; the clones', and the space's */
+static struct pager *pager;
+static struct vmo *root, *aux;
+static struct space *space;
+static struct page_wait poll;           /* asks nobody */
+static unsigned wakes;
+static u64 free_at_start;
+
+static void woken(struct page_wait *w)
+{
+	wakes++;
+	must(w->state == PAGE_WAIT_IDLE);
+}
+
+static void ready(struct pager *p) { (void)p; }
+
+static struct account *account_named(u64 frames)
+{
+	struct account *a = account_new(account_root(), frames);
+	object_cap(&a->object);
+	return a;
+}
+
+static void new_root(u64 pages)
+{
+	must_ok(pager_create_vmo(pager, payer, SYS_VMO_RESIZABLE, 77, pages * P, &root));
+	object_cap(&root->object);
+}
+
+static void begin(u64 pages)
+{
+	kernel_start(16384);
+	object_type_set(SYS_TYPE_VMAR, &vmar_type);
+	vm_hooks = (struct vm_hooks){ .wake = woken, .pager_ready = ready };
+	free_at_start = frame_count_free();
+	payer = account_named(3000);
+	other = account_named(6000);
+	must_ok(pager_create(account_root(), 7, &pager));
+	object_cap(&pager->object);
+	new_root(pages);
+	must_ok(vmo_create(account_root(), 64 * P, 0, &aux));
+	object_cap(&aux->object);
+	must_ok(space_create(other, false, &space));
+	object_cap((struct object *)space);
+	page_wait_init(&poll);
+	poll.poll = true;
+	wakes = 0;
+}
+
+static void drop(void *object)
+{
+	object_uncap(object);
+	kernel_reap();
+}
+
+static void check(struct vmo *v)
+{
+	vmo_check(v);
+	if (v != root && root)
+		vmo_check(root);
+	space_check(space);
+	account_check_all();
+}
+
+static void end(void)
+{
+	drop(space);
+	ck_assert_uint_eq(other->used, 0);
+	if (root)
+		drop(&root->object);
+	drop(&aux->object);
+	drop(&pager->object);
+	ck_assert_uint_eq(payer->used, 0);
+	drop(&payer->object);
+	drop(&other->object);
+	ck_assert_uint_eq(frame_of(zero_page)->page.mapped, 0);
+	ck_assert_uint_eq(frame_count_free(), free_at_start);
+	frame_check();
+}
+
+static struct vmo *clone_in(struct account *a, struct vmo *v, u32 options, u64 first, u64 pages)
+{
+	struct vmo *child;
+	must_ok(vmo_create_child(v, a, options, first * P, pages * P, &child));
+	object_cap(&child->object);
+	return child;
+}
+
+static struct vmo *clone_of(struct vmo *v, u64 first, u64 pages)
+{
+	return clone_in(other, v, (random_chance(50) ? ALOW : MOD) | RESIZABLE, first, pages);
+}
+
+/* One entry of a call that needs a page, and may want so many. */
+static sys_status_t need(struct vmo *v, u64 page, bool write, u64 run, unsigned retries, struct page_wait *w,
+                         struct page_ref *ref)
+{
+	struct cursor c;
+	cursor_begin(&c, v, page, page + run, retries, w);
+	return cursor_require(&c, write, ref);
+}
+
+/* A word of a page, as a call reads or writes it. */
+static sys_status_t get(struct vmo *v, u64 page, u64 *value)
+{
+	struct page_ref ref;
+	sys_status_t status = again(need(v, page, false, 1, 9, &poll, &ref));
+	if (status == SYS_OK)
+		*value = *(u64 *)phys_to_virt(ref.frame);
+	return status;
+}
+
+static sys_status_t put(struct vmo *v, u64 page, u64 value)
+{
+	struct page_ref ref;
+	sys_status_t status = again(need(v, page, true, 1, 9, &poll, &ref));
+	must(status != SYS_OK || (ref.writable && ref.frame != zero_page));
+	if (status == SYS_OK)
+		*(u64 *)phys_to_virt(ref.frame) = value;
+	return status;
+}
+
+static u64 seen(struct vmo *v, u64 page)
+{
+	u64 value = 0;
+	must(get(v, page, &value) == SYS_OK);
+	return value;
+}
+
+static sys_status_t supply(u64 page, u64 value)
+{
+	u64 done = 0, fresh = 0;
+	u64 fail_at = host_fail_charge_at;
+	host_fail_charge_at = 0;
+	if (value)
+		must_ok(put(aux, 0, value));
+	host_fail_charge_at = fail_at;
+	return again(pager_supply(pager, root, page * P, P, aux, value ? 0 : P, &done, &fresh));
+}
+
+static vaddr_t map(struct vmo *v, u64 page, u64 pages)
+{
+	vaddr_t at;
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_ALLOW_FAULTS, 0, v, SYS_RIGHTS_VMO, page * P,
+	                 pages * P, NULL, &at));
+	return at;
+}
+
+static void unmap(vaddr_t at, u64 pages) { must_ok(vmar_unmap(&space->root_vmar, true, at, pages * P)); }
+
+/* The same through a mapping, as a program's instruction does it. */
+static sys_status_t load(vaddr_t at, u64 *value, struct page_wait *w)
+{
+	void *p;
+	sys_status_t status = SYS_OK;
+	while (!(p = pt_reach(space->root, at, PT_READ)) && status == SYS_OK)
+		status = again(vm_fault(space, at, SYS_ACCESS_READ, 9, w));
+	if (status == SYS_OK)
+		*value = *(u64 *)p;
+	return status;
+}
+
+static sys_status_t store(vaddr_t at, u64 value, struct page_wait *w)
+{
+	void *p;
+	sys_status_t status = SYS_OK;
+	while (!(p = pt_reach(space->root, at, PT_READ | PT_WRITE)) && status == SYS_OK)
+		status = again(vm_fault(space, at, SYS_ACCESS_WRITE, 9, w));
+	if (status == SYS_OK)
+		*(u64 *)p = value;
+	return status;
+}
+
+static u64 shown(vaddr_t at)
+{
+	u64 value = 0;
+	must(load(at, &value, &poll) == SYS_OK);
+	return value;
+}
+
+/* ---- rule by rule ------------------------------------------------------------------------------- */
+START_TEST(falls_through)
+{
+	struct vmo *c;
+	u64 value;
+	begin(8);
+	c = clone_of(root, 2, 9);
+	ck_assert_uint_eq(c->view->limit, 6);
+	eq(get(c, 0, &value), SYS_ERR_SHOULD_WAIT);
+	ck_assert_uint_eq(seen(c, 6), 0);                       /* the root ends there */
+	must_ok(supply(2, 5));
+	must_ok(supply(3, 0));                                  /* known zero */
+	ck_assert_uint_eq(seen(c, 0), 5);
+	ck_assert_uint_eq(seen(c, 1), 0);
+	ck_assert_uint_eq(c->tree.charged, 0);
+	must_ok(put(root, 2, 6));
+	must_ok(put(root, 3, 7));
+	ck_assert(seen(c, 0) == 6 && seen(c, 1) == 7);
+	u64 copies = counters.copies, fills = counters.zero_fills;
+	must_ok(put(c, 0, 8));
+	ck_assert(counters.copies == copies + 1 && counters.zero_fills == fills);
+	must_ok(put(c, 8, 9));
+	ck_assert_uint_eq(counters.zero_fills, fills + 1);
+	ck_assert(seen(root, 2) == 6 && seen(c, 0) == 8 && seen(c, 8) == 9);
+	must_ok(put(root, 2, 10));
+	ck_assert_uint_eq(seen(c, 0), 8);
+	eq(put(c, 3, 1), SYS_ERR_SHOULD_WAIT);
+	check(c);
+	drop(&c->object);
+	end();
+}
+END_TEST
+
+START_TEST(clones_of_clones)
+{
+	struct vmo *a, *b, *c;
+	begin(8);
+	for (u64 i = 0; i < 8; i++)
+		must_ok(supply(i, 100 + i));
+	a = clone_of(root, 1, 6);
+	must_ok(put(a, 0, 1));
+	must_ok(put(a, 5, 2));
+	b = clone_of(a, 0, 20);                                 /* the tree's and the root's */
+	ck_assert(b->view->limit == 6 && b->view->first == 1 && b->tree.charged == a->tree.charged);
+	must_ok(put(a, 0, 3));
+	must_ok(put(a, 1, 4));
+	ck_assert(seen(b, 0) == 1 && seen(b, 1) == 102 && seen(b, 5) == 2 && seen(b, 6) == 0);
+	must_ok(vmo_set_size(b, 3 * P, true));
+	must_ok(vmo_set_size(b, 8 * P, true));
+	ck_assert(b->view->limit == 3 && seen(b, 2) == 103 && seen(b, 3) == 0 && seen(b, 5) == 0);
+	c = clone_of(b, 1, 7);
+	ck_assert(c->view->limit == 2 && c->view->first == 2 && seen(c, 0) == 102 && seen(c, 2) == 0);
+	must_ok(put(root, 3, 9));
+	ck_assert(seen(a, 2) == 9 && seen(b, 2) == 9 && seen(c, 1) == 9);
+	drop(&b->object);
+	ck_assert(seen(c, 1) == 9);
+	check(a);
+	check(c);
+	drop(&root->object);                                    /* its clones keep it */
+	root = c->view->root;
+	must_ok(put(root, 3, 10));
+	ck_assert(seen(c, 1) == 10);
+	drop(&a->object);
+	drop(&c->object);
+	root = NULL;
+	ck_assert_uint_eq(payer->used, 0);
+	end();
+}
+END_TEST
+
+START_TEST(root_shrinks)
+{
+	struct vmo *c[40];
+	u64 value;
+	begin(8);
+	for (unsigned i = 0; i < 40; i++)                       /* more than one step's */
+		c[i] = clone_of(root, 1, 7);
+	for (u64 i = 0; i < 8; i++)
+		must_ok(supply(i, 100 + i));
+	vaddr_t at = map(c[39], 0, 7);
+	ck_assert(shown(at + 3 * P) == 104 && shown(at + 5 * P) == 106);
+	host_preempt_every(1);
+	sys_status_t status;
+	bool between = false;
+	while ((status = vmo_set_size(root, 4 * P, true)) == VM_AGAIN) {
+		if (!root->trimming)
+			continue;
+		between |= c[0]->view->limit != c[39]->view->limit;
+		ck_assert(seen(c[39], 3) == 0 && shown(at + 3 * P) == 0 && seen(c[0], 2) == 103);
+		if (between && c[20])
+			drop(&c[20]->object), c[20] = NULL;
+		check(c[39]);
+	}
+	host_preempt_every(0);
+	ck_assert(status == SYS_OK && between);
+	must_ok(vmo_set_size(root, 8 * P, true));
+	must_ok(put(root, 4, 5));
+	ck_assert(shown(at + 3 * P) == 0 && seen(c[1], 3) == 0 && shown(at + 2 * P) == 103);
+	must_ok(vmo_set_size(c[39], 0, true));
+	eq(load(at, &value, &poll), SYS_ERR_OUT_OF_RANGE);
+	must_ok(vmo_set_size(root, 0, true));
+	ck_assert_uint_eq(seen(c[0], 0), 0);
+	for (unsigned i = 0; i < 40; i++)
+		if (c[i])
+			check(c[i]), drop(&c[i]->object);
+	end();
+}
+END_TEST
+
+/* What mappings of clones show follows the root, until the clone has its own. */
+START_TEST(mapped)
+{
+	begin(8);
+	struct vmo *c = clone_of(root, 2, 6);
+	must_ok(supply(2, 5));
+	must_ok(supply(3, 0));
+	must_ok(supply(4, 6));
+	vaddr_t at = map(c, 0, 6), same = map(c, 0, 6), own = map(root, 0, 8);
+	ck_assert(shown(at) == 5 && shown(at + P) == 0 && shown(same + P) == 0 && shown(same + 2 * P) == 6);
+	check(c);
+	must_ok(store(own + 3 * P, 7, &poll));                  /* the marker's entries go */
+	ck_assert(shown(at + P) == 7 && shown(same + P) == 7);
+	must_ok(store(own + 2 * P, 8, &poll));
+	ck_assert(shown(at) == 8);
+	must_ok(store(at, 9, &poll));
+	ck_assert(shown(same) == 9 && shown(own + 2 * P) == 8);
+	check(c);
+	unmap(at + P, 1);                                       /* split, then cut at both ends */
+	unmap(same, 1);
+	unmap(same + 5 * P, 1);
+	check(c);
+	must_ok(vmo_set_size(root, 2 * P, true));
+	ck_assert(shown(at) == 9 && shown(at + 2 * P) == 0 && shown(same + P) == 0);
+	check(c);
+	drop(&c->object);                                       /* its mappings keep it */
+	unmap(at, 6);
+	unmap(same, 6);
+	kernel_reap();
+	check(root);
+	unmap(own, 8);
+	end();
+}
+END_TEST
+
+/* While the root takes entries away nobody enters its pages through a clone. */
+START_TEST(root_closes)
+{
+	begin(300);
+	for (u64 i = 0; i < 300; i++)
+		must_ok(supply(i, 1000 + i));
+	struct vmo *c = clone_of(root, 0, 300);
+	vaddr_t at = map(c, 0, 300), more[30];
+	for (unsigned i = 0; i < 30; i++)
+		more[i] = map(c, 0, 300);
+	for (u64 i = 0; i < 300; i++)
+		ck_assert_uint_eq(shown(at + i * P), 1000 + i);
+	ck_assert_uint_eq(shown(more[29] + 200 * P), 1200);
+	host_preempt_every(1);
+	eq(vmo_set_size(root, 100 * P, true), VM_AGAIN);
+	ck_assert(root->closing.end == 300);
+	struct page_ref ref;
+	eq(need(c, 200, false, 1, 0, &poll, &ref), VM_AGAIN);
+	eq(need(c, 50, false, 1, 0, &poll, &ref), SYS_OK);
+	eq(vm_fault(space, more[0] + 98 * P, SYS_ACCESS_READ, 0, &poll), SYS_OK);
+	ck_assert(!pt_query(space->root, more[0] + 100 * P).flags && root->closing.end);
+	host_preempt_every(0);
+	must_ok(vmo_set_size(root, 100 * P, true));
+	ck_assert(shown(at + 200 * P) == 0 && shown(more[29] + 200 * P) == 0);
+	check(c);
+	unmap(at, 300);
+	for (unsigned i = 0; i < 30; i++)
+		unmap(more[i], 300);
+	drop(&c->object);
+	end();
+}
+END_TEST
+
+/* Who waits, waits at the root; and is woken by all that can end that. */
+START_TEST(waiting)
+{
+	struct page_wait w[3];
+	struct page_ref ref;
+	u64 value;
+	begin(16);
+	for (unsigned i = 0; i < 3; i++)
+		page_wait_init(&w[i]);
+	struct vmo *c = clone_of(root, 2, 14);
+	must_ok(supply(6, 1));
+	must_ok(supply(12, 1));
+	must_ok(put(c, 4, 1));
+	must_ok(vmo_set_size(c, 8 * P, true));
+	eq(need(c, 0, true, 512, 0, &w[0], &ref), SYS_ERR_SHOULD_WAIT);
+	ck_assert(w[0].first == 2 && w[0].count == 4 && w[0].root == root && w[0].access == SYS_ACCESS_WRITE);
+	eq(need(c, 5, false, 512, 0, &w[1], &ref), SYS_ERR_SHOULD_WAIT);
+	ck_assert(w[1].first == 7 && w[1].count == 3);
+	vaddr_t at = map(c, 0, 8);
+	eq(load(at + 6 * P, &value, &w[2]), SYS_ERR_SHOULD_WAIT);
+	ck_assert(w[2].state == PAGE_WAIT_JOINED && w[2].page == 8);
+	eq(pager_take(pager) == &w[0], true);
+	must_ok(supply(8, 5));                                  /* its fault is finished */
+	ck_assert(wakes == 1 && pt_query(space->root, at + 6 * P).flags == PT_READ);
+	must_ok(vmo_set_size(c, 5 * P, true));                  /* w[1] finds out */
+	ck_assert(wakes == 2 && w[1].state == PAGE_WAIT_IDLE && w[0].state == PAGE_WAIT_DELIVERED);
+	eq(load(at, &value, &w[2]), SYS_ERR_SHOULD_WAIT);
+	unmap(at, 8);
+	ck_assert(wakes == 3 && w[2].state == PAGE_WAIT_IDLE);
+	drop(&c->object);                                       /* of w[0] only the request stays */
+	ck_assert(wakes == 4 && w[0].state == PAGE_WAIT_IDLE && !w[0].through);
+	eq(need(root, 3, false, 1, 0, &w[0], &ref), SYS_ERR_SHOULD_WAIT);
+	ck_assert(w[0].state == PAGE_WAIT_DELIVERED);
+	must_ok(supply(3, 1));
+	ck_assert_uint_eq(wakes, 5);
+	end();
+}
+END_TEST
+
+/* The root's account ends, the clone's lives on with what it has; and the other way round. */
+START_TEST(accounts_end)
+{
+	struct page_wait w;
+	u64 value;
+	begin(64);
+	struct cnode *cs = cnode_new(account_root(), 256);
+	object_cap(&cs->object);
+	struct slot *first = cap_put(cs, payer, NULL, SLOT_FIRST), *second = cap_put(cs, other, NULL, SLOT_FIRST);
+	page_wait_init(&w);
+	struct vmo *a = clone_of(root, 0, 64), *b = clone_of(a, 0, 64);
+	for (u64 i = 1; i < 64; i++)
+		must_ok(supply(i, 100 + i));
+	must_ok(put(a, 1, 5));
+	vaddr_t at[25];
+	for (unsigned i = 0; i < 25; i++) {
+		at[i] = map(i % 2 ? a : b, 0, 64);
+		for (u64 j = i + 1; j < 64; j += 3)
+			must(shown(at[i] + j * P) == (i % 2 && j == 1 ? 5 : 100 + j));
+	}
+	eq(load(at[0], &value, &w), SYS_ERR_SHOULD_WAIT);
+	object_uncap(&root->object);                            /* their views keep it */
+	root = NULL;
+	host_preempt_every(1);
+	sys_status_t status;
+	while ((status = cap_revoke(first)) == VM_AGAIN) {
+		vmo_check(a);
+		vmo_check(b);
+		must(load(at[3] + P, &value, &poll) == SYS_OK && value == 5);   /* that holds nothing up */
+		if (a->view->ended == VIEW_CLOSING && at[5])
+			unmap(at[5], 40), unmap(at[7] + 3 * P, 2), at[5] = 0;
+	}
+	host_preempt_every(0);
+	ck_assert(status == SYS_OK && payer->used == 0 && wakes == 1);
+	eq(get(a, 2, &value), SYS_ERR_BAD_STATE);
+	eq(load(at[1] + 2 * P, &value, &poll), SYS_ERR_BAD_STATE);
+	ck_assert_uint_eq(shown(at[1] + P), 5);
+	struct vmo *none;
+	none = clone_of(a, 1, 3);                               /* it has as much */
+	ck_assert_uint_eq(seen(none, 0), 5);
+	eq(get(none, 1, &value), SYS_ERR_BAD_STATE);
+	drop(&none->object);
+	eq(again(vmo_create_child(a, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none)), SYS_ERR_NOT_SUPPORTED);
+	must_ok(vmo_set_size(a, 2 * P, true));
+	must_ok(vmo_set_size(a, 8 * P, true));
+	ck_assert_uint_eq(seen(a, 2), 0);
+	check(a);
+	new_root(8);                                            /* the clones' account ends */
+	must_ok(supply(0, 1));
+	struct vmo *c = clone_of(root, 0, 8), *d = clone_of(c, 0, 8);
+	must_ok(put(c, 0, 2));
+	ck_assert_uint_eq(shown(map(d, 0, 8)), 1);
+	object_uncap(&a->object), object_uncap(&b->object), object_uncap(&c->object), object_uncap(&d->object);
+	object_uncap((struct object *)space);
+	must(revoke_all(second) == SYS_OK);
+	ck_assert_uint_eq(other->used, 0);
+	ck_assert(list_empty(&root->views) && root->object.refs == 0);
+	vmo_check(root);
+	must_ok(space_create(other, false, &space));
+	object_cap((struct object *)space);
+	drop(&cs->object);
+	end();
+}
+END_TEST
+
+/* A revoke above ends views, of clones' clones too; deleting the capability does not. */
+START_TEST(revoked)
+{
+	u64 value;
+	begin(8);
+	struct cnode *cs = cnode_new(account_root(), 256);
+	object_cap(&cs->object);
+	struct slot *top = cap_put(cs, root, NULL, SLOT_FIRST), *lent = cap_copy(cs, top), *kept = cap_copy(cs, top);
+	must_ok(supply(1, 5));
+	struct vmo *a = clone_of(root, 0, 8), *b, *c = clone_of(root, 0, 8);
+	view_derive(a, &lent->open, DERIV_SLOT_OPEN);
+	view_derive(c, &kept->open, DERIV_SLOT_OPEN);
+	b = clone_of(a, 1, 2);
+	view_derive(b, &kept->open, DERIV_SLOT_OPEN);           /* it has its place already */
+	vaddr_t at = map(b, 0, 2);
+	ck_assert_uint_eq(shown(at), 5);
+	deriv_check(top);
+	must(delete_all(kept) == SYS_OK);
+	ck_assert_uint_eq(seen(c, 1), 5);
+	must(revoke_all(lent) == SYS_OK);
+	deriv_check(top);
+	eq(get(a, 1, &value), SYS_ERR_BAD_STATE);
+	eq(load(at, &value, &poll), SYS_ERR_BAD_STATE);
+	eq(put(b, 0, 1), SYS_ERR_BAD_STATE);
+	ck_assert_uint_eq(seen(c, 1), 5);
+	check(a), check(b), check(c);
+	must(revoke_all(top) == SYS_OK);
+	eq(get(c, 1, &value), SYS_ERR_BAD_STATE);
+	ck_assert(list_empty(&root->views) && seen(root, 1) == 5);
+	unmap(at, 2);
+	drop(&a->object), drop(&b->object), drop(&c->object);
+	must(delete_all(top) == SYS_OK);
+	drop(&cs->object);
+	end();
+}
+END_TEST
+
+/* What a charge ends may be the root whose page is about to be copied. */
+START_TEST(charge_ends_root)
+{
+	begin(8);
+	struct account *mine = account_new(account_root(), 60), *inner = account_new(mine, 20);
+	struct vmo *dying, *spare;
+	u64 done = 0, fresh = 0, value;
+	object_cap(&mine->object);
+	object_cap(&inner->object);
+	must_ok(pager_create_vmo(pager, inner, 0, 78, 8 * P, &dying));
+	object_cap(&dying->object);
+	must_ok(put(aux, 0, 99));
+	must_ok(pager_supply(pager, dying, 0, P, aux, 0, &done, &fresh));
+	struct vmo *c = clone_in(mine, dying, ALOW, 0, 8);
+	must_ok(vmo_create(mine, 4 * P, 0, &spare));
+	object_cap(&spare->object);
+	must_ok(put(spare, 0, 1));
+	u64 taken = 0;
+	while (account_charge(mine, 1) == SYS_OK)
+		taken++;
+	object_uncap(&spare->object);                           /* both end, the root first, when memory is short */
+	object_uncap(&inner->object);
+	eq(get(c, 0, &value), SYS_OK);
+	eq(put(c, 0, 5), SYS_ERR_BAD_STATE);
+	ck_assert(c->tree.charged == 0 && c->view->ended == VIEW_GONE);
+	vmo_check(c);
+	account_uncharge(mine, taken);
+	drop(&dying->object);
+	drop(&c->object);
+	ck_assert_uint_eq(mine->used, 0);
+	drop(&mine->object);
+	end();
+}
+END_TEST
+
+START_TEST(refusals)
+{
+	struct vmo *c, *none, *anon;
+	u64 done = 0, fresh = 0;
+	begin(8);
+	must_ok(supply(1, 5));
+	c = clone_of(root, 0, 8);
+	eq(vmo_create_child(root, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none), SYS_ERR_NOT_SUPPORTED);
+	eq(vmo_create_child(c, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none), SYS_ERR_NOT_SUPPORTED);
+	eq(vmo_create_child(root, other, ALOW | MOD, 0, P, &none), SYS_ERR_INVALID_ARGS);
+	eq(vmo_op_range(c, SYS_VMO_OP_DECOMMIT, 0, P, &done, &poll), SYS_ERR_NOT_SUPPORTED);
+	eq(pager_supply(pager, c, 0, P, aux, 0, &done, &fresh), SYS_ERR_INVALID_ARGS);
+	eq(pager_op_range(pager, SYS_PAGER_OP_FAIL, c, 0, P, SYS_ERR_IO), SYS_ERR_INVALID_ARGS);
+	eq(pager_supply(pager, root, 0, P, c, 0, &done, &fresh), SYS_ERR_NOT_SUPPORTED);
+	must_ok(vmo_create(other, 4 * P, 0, &anon));
+	object_cap(&anon->object);
+	must_ok(put(anon, 0, 1));
+	struct vmo *copy = clone_of(anon, 0, 4);
+	must_ok(put(anon, 0, 2));
+	ck_assert(seen(copy, 0) == 1 && !copy->view);           /* CHILD-ALOW-01, CHILD-MOD-08 */
+	each_failure(n) {
+		u64 used = other->used;
+		sys_status_t status = again(vmo_create_child(root, other, ALOW, 0, 4 * P, &none));
+		ck_assert_int_eq(status, allocation_failed() ? SYS_ERR_NO_MEMORY : SYS_OK);
+		ck_assert(status == SYS_OK || other->used == used);
+		if (status == SYS_OK)
+			object_cap(&none->object), drop(&none->object);
+		check(root);
+	}
+	must_ok(put(c, 1, 6));
+	each_failure(n) {
+		u64 used = other->used;
+		sys_status_t status = again(vmo_create_child(c, other, MOD, 0, 4 * P, &none));
+		ck_assert_int_eq(status, allocation_failed() ? SYS_ERR_NO_MEMORY : SYS_OK);
+		ck_assert(status == SYS_OK || other->used == used);
+		if (status == SYS_OK)
+			object_cap(&none->object), drop(&none->object);
+		check(c);
+	}
+	drop(&c->object), drop(&copy->object), drop(&anon->object);
+	end();
+}
+END_TEST
+
+/* ---- random operations -------------------------------------------------------------------------- */
+#define OBJECTS 7u                      /* model[0] is the root */
+#define PAGES   24u
+#define WAITERS 4u
+
+struct model {
+	struct vmo *v;
+	u64 pages, first, limit;
+	bool own[PAGES], ended;
+	u64 value[PAGES];
+	vaddr_t at[2];                  /* where it is mapped, whole and beyond; 0: not */
+};
+static struct model model[OBJECTS];
+static u64 source_limit;
+static struct waiter { struct page_wait w; struct model *m; unsigned which; u64 page; bool active, write; } waiter[WAITERS];
+
+/* What a read of the page must give. */
+static sys_status_t expected(const struct model *m, u64 page, u64 *value)
+{
+	*value = 0;
+	if (page >= m->pages)
+		return SYS_ERR_OUT_OF_RANGE;
+	if (m->own[page]) {
+		*value = m->value[page];
+		return SYS_OK;
+	}
+	if (m == &model[0])
+		return page < source_limit ? SYS_ERR_SHOULD_WAIT : SYS_OK;
+	if (page >= m->limit)
+		return SYS_OK;
+	return m->ended ? SYS_ERR_BAD_STATE : expected(&model[0], m->first + page, value);
+}
+
+/* One access of m, by a call (which == 2) or through its mapping; as the model says. */
+static sys_status_t access_page(struct model *m, unsigned which, u64 page, bool write, struct page_wait *w)
+{
+	u64 value, is = 0, fresh = random_u64();
+	sys_status_t right = expected(m, page, &value), status;
+	struct page_ref ref;
+	w->space = NULL;
+	if (which < 2) {
+		vaddr_t at = m->at[which] + page * P;
+		status = write ? store(at, fresh, w) : load(at, &is, w);
+	} else {
+		status = again(need(m->v, page, write, 1 + random_below(8), (unsigned)random_below(8), w, &ref));
+		if (status == SYS_OK && write)
+			*(u64 *)phys_to_virt(ref.frame) = fresh;
+		else if (status == SYS_OK)
+			is = *(u64 *)phys_to_virt(ref.frame);
+	}
+	if (status == SYS_ERR_NO_MEMORY)
+		return status;
+	must(status == right && (status != SYS_OK || write || is == value));
+	if (status == SYS_OK && write) {
+		m->own[page] = true;
+		m->value[page] = fresh;
+	}
+	return status;
+}
+
+static void go_on(struct waiter *x)
+{
+	if (x->active && x->w.state == PAGE_WAIT_IDLE)
+		x->active = access_page(x->m, x->which, x->page, x->write, &x->w) == SYS_ERR_SHOULD_WAIT;
+}
+
+/* Nobody waits through what goes now. */
+static void forget_waiters(const struct model *m, unsigned which)
+{
+	for (struct waiter *x = waiter; x < waiter + WAITERS; x++)
+		if (x->active && x->m == m && (which == 3 || x->which == which)) {
+			page_wait_cancel(&x->w);
+			x->active = false;
+		}
+}
+
+static void touch(struct model *m)
+{
+	unsigned which = (unsigned)random_below(3);
+	u64 page = random_below(m->pages + 1);
+	struct waiter *x = &waiter[random_below(WAITERS)];
+	if (which < 2 && (!m->at[which] || page >= PAGES))
+		which = 2;
+	if (random_chance(80) || x->active) {
+		access_page(m, which, page, random_chance(50), &poll);
+		return;
+	}
+	*x = (struct waiter){ .w = x->w, .m = m, .which = which, .page = page, .write = random_chance(50), .active = true };
+	go_on(x);
+}
+
+static void make(struct model *m)
+{
+	struct model *from = &model[random_below(OBJECTS)];
+	u64 first = random_below(10), pages = random_below(PAGES + 1);
+	if (!from->v || from == m)
+		return;
+	sys_status_t status = again(vmo_create_child(from->v, other, (random_chance(50) ? ALOW : MOD) | RESIZABLE,
+	                                             first * P, pages * P, &m->v));
+	if (status != SYS_OK) {
+		must(status == SYS_ERR_NO_MEMORY);
+		m->v = NULL;
+		return;
+	}
+	object_cap(&m->v->object);
+	struct vmo *v = m->v;
+	*m = (struct model){ .v = v, .pages = pages, .first = first + from->first, .ended = from->ended };
+	u64 left = from == &model[0] ? from->pages : from->limit;
+	m->limit = MIN(pages, left > first ? left - first : 0);
+	for (u64 i = 0; from != &model[0] && i < pages && first + i < from->pages; i++) {
+		m->own[i] = from->own[first + i];
+		m->value[i] = from->value[first + i];
+	}
+	must(m->v->view->limit == m->limit);
+}
+
+static void resize(struct model *m)
+{
+	u64 pages = random_below(PAGES + 1);
+	sys_status_t status = again(vmo_set_size(m->v, pages * P, true));
+	must(status == SYS_OK);
+	for (u64 i = pages; i < PAGES; i++)
+		m->own[i] = false;
+	m->pages = pages;
+	m->limit = MIN(m->limit, pages);
+	if (m != &model[0])
+		return;
+	source_limit = MIN(source_limit, pages);
+	for (struct model *c = model + 1; c < model + OBJECTS; c++)
+		if (!c->ended)
+			c->limit = MIN(c->limit, pages > c->first ? pages - c->first : 0);
+}
+
+static void random_supply(void)
+{
+	u64 page = random_below(PAGES), value = random_chance(70) ? random_u64() : 0;
+	if (page >= model[0].pages)
+		return;
+	sys_status_t status = supply(page, value);
+	if (status == SYS_ERR_NO_MEMORY)
+		return;
+	must(status == SYS_OK);
+	if (page < source_limit && !model[0].own[page]) {
+		model[0].own[page] = true;
+		model[0].value[page] = value;
+	}
+}
+
+static void remap(struct model *m, unsigned which)
+{
+	if (m->at[which]) {
+		unmap(m->at[which], PAGES);
+		m->at[which] = 0;
+		for (struct waiter *x = waiter; x < waiter + WAITERS; x++)
+			must(!x->active || x->m != m || x->which != which || x->w.state == PAGE_WAIT_IDLE);
+		forget_waiters(m, which);
+	} else {
+		host_fail_charge_at = 0;
+		m->at[which] = map(m->v, 0, PAGES);
+	}
+}
+
+static void end_object(struct model *m)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (m->at[i])
+			remap(m, i);
+	object_uncap(&m->v->object);
+	if (random_chance(50))
+		kernel_reap();
+	forget_waiters(m, 3);
+	m->v = NULL;
+}
+
+/* The view alone, as a revoke does it. */
+static void end_view(struct model *m)
+{
+	while (!view_end_step(m->v->view))
+		if (random_chance(20))
+			vmo_check(m->v);
+	m->ended = true;
+}
+
+static void step(void)
+{
+	struct model *m = &model[random_below(OBJECTS)];
+	if (!m->v)
+		return make(m);
+	switch (random_below(24)) {
+	case 0: resize(m); break;
+	case 1: remap(m, (unsigned)random_below(2)); break;
+	case 2: case 3: case 4: random_supply(); break;
+	case 5: if (m != model && random_chance(30)) end_object(m); break;
+	case 6: if (m != model && random_chance(10)) end_view(m); break;
+	default: touch(m);
+	}
+	for (struct waiter *x = waiter; x < waiter + WAITERS; x++)
+		go_on(x);
+}
+
+static void check_all(void)
+{
+	u64 value;
+	for (struct model *m = model; m < model + OBJECTS; m++) {
+		if (!m->v)
+			continue;
+		check(m->v);
+		for (u64 page = 0; page <= m->pages; page++)
+			must(expected(m, page, &value) == access_page(m, 2, page, false, &poll));
+	}
+}
+
+START_TEST(random_operations)
+{
+	begin(PAGES);
+	for (unsigned i = 0; i < WAITERS; i++)
+		page_wait_init(&waiter[i].w);
+	for (unsigned episode = 0; episode < 12; episode++) {
+		model[0] = (struct model){ .v = root, .pages = PAGES };
+		source_limit = PAGES;
+		for (unsigned i = 0; i < 1500; i++) {
+			host_preempt_every((unsigned)random_below(4));
+			host_fail_charge_at = random_chance(5) ? 1 + random_below(3) : 0;
+			step();
+			host_fail_charge_at = 0;
+			if (i % 16 == 0)
+				check_all();
+		}
+		host_preempt_every(0);
+		for (unsigned i = OBJECTS; i-- > 0;)
+			if (model[i].v)
+				end_object(&model[i]);
+		kernel_reap();
+		new_root(PAGES);
+	}
+	end();
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *s = suite_create("view");
+	add_test(s, falls_through);
+	add_test(s, clones_of_clones);
+	add_test(s, root_shrinks);
+	add_test(s, mapped);
+	add_test(s, root_closes);
+	add_test(s, waiting);
+	add_test(s, accounts_end);
+	add_test(s, revoked);
+	add_test(s, charge_ends_root);
+	add_test(s, refusals);
+	add_test(s, random_operations);
+	return s;
+}
