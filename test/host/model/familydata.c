@@ -126,7 +126,7 @@ void op_set_size(void)
 	must(status == judge_set_size(&t, size));
 	if (status != SYS_OK)
 		return;
-	if (!page_aligned(size) && size >> PAGE_SHIFT < vmo[t.o].size >> PAGE_SHIFT && !grows(t.o, size >> PAGE_SHIFT)) {
+	if (!page_aligned(size) && size < vmo[t.o].size && !grows(t.o, size >> PAGE_SHIFT)) {
 		must(own(t.o, size >> PAGE_SHIFT, &p) == SYS_OK);
 		memset(p->byte + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
 	}

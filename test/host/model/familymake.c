@@ -40,13 +40,13 @@ void op_create(void)
 {
 	int a = any_payer();
 	u64 size = any_size();
-	u32 options = chance(60) ? SYS_VMO_RESIZABLE : chance(30) ? SYS_VMO_DISCARDABLE : chance(30) ? SYS_VMO_UNBOUNDED : 0;
+	u32 options = chance(60) ? SYS_VMO_RESIZABLE : chance(30) ? SYS_VMO_DISCARDABLE : 0;
 	sys_status_t status, expected;
 
 	if (!any_room())
 		return;
-	if (chance(5))
-		options |= 1u << choose(32);
+	if (chance(10))
+		options |= chance(60) ? SYS_VMO_UNBOUNDED : 1u << choose(32);
 	status = world_call(NO_WANTS, NR_vmo_create, capability[a].name, size, options);
 	expected = judge_create(options, size);
 	if (status == SYS_ERR_NO_MEMORY && expected == SYS_OK) {
@@ -218,7 +218,7 @@ static void make_window(int i, const struct target *t, u64 offset)
 static void make_copy(int i, const struct target *t, u64 offset)
 {
 	u64 page = t->shift + (offset >> PAGE_SHIFT);
-	u64 there = t->size > offset ? (t->size - offset) >> PAGE_SHIFT : 0, pages = MIN(vmo[i].size >> PAGE_SHIFT, there);
+	u64 pages = MIN(vmo[i].size, t->size > offset ? t->size - offset : 0) >> PAGE_SHIFT;
 	const struct m_vmo *of = &vmo[t->o];
 
 	vmo[i].copied = true;
@@ -271,7 +271,8 @@ void op_child(void)
 	must(status == expected);
 	if (status != SYS_OK)
 		return;
-	int i = made(kind_of(kind, &t), a, size, kind & WINDOWS ? t.c : a, child_rights(capability[t.c].rights, options));
+	sys_rights_t rights = child_rights(capability[t.c].rights, options);
+	int i = made(kind_of(kind, &t), a, size, kind & WINDOWS ? t.c : a, rights);
 	vmo[i].options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
 	become_child(i, t.i);
 	if (kind & WINDOWS)

@@ -65,7 +65,8 @@ void op_map(void)
 	if (status != SYS_OK)
 		return;
 	segment[s] = (struct m_segment){
-		.live = true, .vmo = t.o, .through = t.o == t.i ? NONE : t.i, .below = t.c, .first = page, .pages = pages,
+		.live = true, .vmo = t.o, .through = t.o == t.i ? NONE : t.i, .below = t.c,
+		.first = page, .pages = pages,
 		.ceiling = capability[t.c].rights & (SYS_RIGHT_READ | SYS_RIGHT_WRITE | SYS_RIGHT_EXECUTE),
 		.options = options, .offset = t.shift + (offset >> PAGE_SHIFT),
 	};
@@ -83,7 +84,8 @@ void op_unmap(void)
 	status = world_call(NO_WANTS, NR_vmar_unmap, vmar_cap, arena_at(page), pages * PAGE_SIZE_);
 	if (status == SYS_ERR_NO_MEMORY) {      /* a hole would be cut into one */
 		s = segment_at(page);
-		must(may_be_short(0, 2) && s != NONE && segment[s].first < page && page + pages < segment[s].first + segment[s].pages);
+		must(may_be_short(0, 2) && s != NONE && segment[s].first < page);
+		must(page + pages < segment[s].first + segment[s].pages);
 		return;
 	}
 	must(status == SYS_OK);
@@ -102,11 +104,11 @@ void op_protect(void)
 	pages = MIN(pages, segment[s].first + segment[s].pages - page);
 	status = world_call(NO_WANTS, NR_vmar_protect, vmar_cap, perms, arena_at(page), pages * PAGE_SIZE_);
 	if (status == SYS_ERR_NO_MEMORY) {      /* range by range of one permission: how far it got */
+		const struct vmar *root = vmar_of(cnode_lookup(cs, vmar_cap)->object);
 		must(may_be_short(0, 2) && !(perms & ~segment[s].ceiling));
 		for (u32 p = page; p < page + pages; p++) {
 			vaddr_t until;
-			permission[p] = (u8)mapping_perm(vmar_find(&vmar_of(cnode_lookup(cs, vmar_cap)->object)->space->root_vmar, arena_at(p)),
-			                                 arena_at(p), &until);
+			permission[p] = (u8)mapping_perm(vmar_find(root, arena_at(p)), arena_at(p), &until);
 		}
 		return;
 	}

@@ -58,11 +58,11 @@ void compare_families(void);
 /* When no family is there. */
 void compare_nothing(void);
 
-/* ---- the operations ---- */
-void op_create(void), op_create_root(void), op_create_contiguous(void), op_copy(void), op_child(void);  /* familymake.c */
+/* ---- the operations: familymake.c, familydata.c, familyranges.c, familymove.c, familymaps.c ---- */
+void op_create(void), op_create_root(void), op_create_contiguous(void), op_copy(void), op_child(void);
 void op_delete(void), op_revoke(void);
-void op_read(void), op_write(void), op_get_size(void), op_set_size(void), op_get_stream(void), op_set_stream(void);
-void op_info(void);                                                                                     /* familydata.c */
-void op_commit(void), op_decommit(void), op_zero(void), op_lock(void), op_hint(void), op_cache(void);   /* familyranges.c */
-void op_policy(void), op_supply(void), op_transfer(void);
-void op_map(void), op_unmap(void), op_protect(void), op_access(void), op_across(void);                                   /* familymaps.c */
+void op_read(void), op_write(void), op_info(void);
+void op_get_size(void), op_set_size(void), op_get_stream(void), op_set_stream(void);
+void op_commit(void), op_decommit(void), op_zero(void), op_lock(void), op_hint(void), op_cache(void), op_policy(void);
+void op_supply(void), op_transfer(void);
+void op_map(void), op_unmap(void), op_protect(void), op_access(void), op_across(void);

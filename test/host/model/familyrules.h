@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* familyrules.h: what families.c knows of memory objects: plain arrays of bytes, and who can reach which.
  *
- * A content is a list of pages by number. A page here stands for one frame of the kernel: contents that share it after a
- * snapshot name the same one, and who writes to it then gets another. So what each object reaches alone, what all of
- * them use together, and what each account pays follow from counting. A content that stands before a root (a clone) also
- * knows where it begins in the root and how far it falls through to it. A window has no content: `owner` and `shift` say
- * what it shows. What was made with a capability names it in `below`, so deletion and revoking are a walk over all. */
+ * A content is a list of pages by number. A page here stands for one frame of the kernel: contents that share it after
+ * a snapshot name the same one, and who writes to it then gets another. So what each object reaches alone, what all of
+ * them use together, and what each account pays follow from counting. A content that stands before a root (a clone)
+ * also knows where it begins in the root and how far it falls through to it. A window has no content: `owner` and
+ * `shift` say what it shows. What was made with a capability names it in `below`, so deletion and revoking are a walk
+ * over all. */
 #pragma once
 #include "common/user.h"
 #include "model/engine.h"
@@ -39,15 +40,21 @@ struct m_vmo {
 	                                 * owner NONE: one of these has ended */
 	u64 shift;                      /* where it begins in the content, in pages */
 	int root, view_below;           /* of a clone; root NONE: the view has ended */
-	u64 first, limit;               /* a clone: pages below limit fall through to the root, from first on; a root: those
-	                                 * beyond are not the pager's */
+	u64 first, limit;               /* a clone: pages below limit fall through to the root, from first on; a root:
+	                                 * those beyond are not the pager's */
 	u32 count;
 	struct m_entry entry[ENTRIES];
 	paddr_t frame;                  /* contiguous: its first */
 };
-struct m_cap { sys_cap_t name; int vmo, parent; sys_rights_t rights; };         /* name 0: free; vmo NONE: an account's */
+struct m_cap { sys_cap_t name; int vmo, parent; sys_rights_t rights; };  /* name 0: free; vmo NONE: an account's */
 struct m_account { struct account *a; u64 total, fixed; };       /* fixed: frames that are used with nothing there */
-struct m_segment { bool live; int vmo, through, below; u32 first, pages, ceiling, options; u64 offset; };  /* offset: content page */
+struct m_segment {                      /* a mapping */
+	bool live;
+	int vmo, through, below;        /* the content; the window or NONE; the capability */
+	u32 first, pages;               /* of the arena */
+	u32 ceiling, options;
+	u64 offset;                     /* in the content, in pages */
+};
 
 extern struct m_vmo vmo[VMOS];
 extern struct m_cap capability[CAPS];          /* those of accounts first */

@@ -110,7 +110,8 @@ static bool supply(int root, sys_cap_t name, u64 from, u64 to)
 		world_pattern(bytes[i], PAGE_SIZE_);
 		user_poke(space, aux + i * PAGE_SIZE_, bytes[i], PAGE_SIZE_);
 	}
-	status = serve(NR_pager_supply_pages, pager_cap, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT, aux_cap, 0);
+	status = serve(NR_pager_supply_pages, pager_cap, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT, aux_cap,
+	               0);
 	given = server->context.regs.rdx >> PAGE_SHIFT;
 	must(status == SYS_ERR_NO_MEMORY || (status == SYS_OK && given == to - from));
 	for (u64 i = 0; i < given; i++) {
@@ -132,7 +133,8 @@ static void give_error(sys_cap_t name, u64 from, u64 to, sys_status_t code)
 {
 	bool waits = waits_for_page();
 
-	must(serve(NR_pager_op_range, pager_cap, SYS_PAGER_OP_FAIL, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT, (u64)code) == SYS_OK);
+	must(serve(NR_pager_op_range, pager_cap, SYS_PAGER_OP_FAIL, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT,
+	           (u64)code) == SYS_OK);
 	if (waits && !waits_for_page())
 		world_failed = code;
 }
@@ -196,7 +198,8 @@ static void work(void)
 	must(user_status(server) == SYS_OK);
 	disarm();
 	if (r.r8 == SYS_PAGER_READ) {
-		must(r.rdx == PAGER_BADGE && vmo[r.r12].v && vmo[r.r12].kind == ROOT && page_aligned(r.r13) && page_aligned(r.r14));
+		must(r.rdx == PAGER_BADGE && r.r12 < VMOS && vmo[r.r12].v && vmo[r.r12].kind == ROOT);
+		must(page_aligned(r.r13) && page_aligned(r.r14));
 		answer((int)r.r12, r.r13 >> PAGE_SHIFT, (r.r13 + r.r14) >> PAGE_SHIFT);
 		return;
 	}

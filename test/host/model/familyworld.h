@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* familyworld.h: the two programs of families.c, which share an address space and capabilities. One does all that the
  * model chooses. The other has a higher priority and waits at an endpoint for what the kernel sends: requests of the
- * one pager, which it answers as it likes, piece by piece, with pages, zeros or an error, until the first can go on; and
- * messages of failed accesses. So one of them is always ready, and the first never sees the second at work. */
+ * one pager, which it answers as it likes, piece by piece, with pages, zeros or an error, until the first can go on;
+ * and messages of failed accesses. So one of them is always ready, and the first never sees the second at work. */
 #pragma once
 #include "model/familyrules.h"
 
