@@ -14,25 +14,6 @@
 #include "lib/string.h"
 #include "vm/tree_node.h"
 
-/* Walks to `index`, whose root covers it, copying at most `copies` shared nodes. SYS_OK: *out is the slot where the
- * walk ended, in a node of *level. */
-static sys_status_t own_path(struct tree *t, u64 index, unsigned copies, tree_slot_t **out, unsigned *level)
-{
-	tree_slot_t *link = &t->slot[0];
-	for (*level = frame_of(tree_root(t))->level;; --*level) {
-		if (frame_of(tree_frame(*link))->refs > 1) {
-			if (copies-- == 0)
-				return VM_AGAIN;
-			*link = node_copy(tree_frame(*link)) | TREE_NODE;
-		}
-		link = &node_slots(tree_frame(*link))[slot_number(index, *level)];
-		if (tree_tag(*link) != TREE_NODE)
-			break;
-	}
-	*out = link;
-	return SYS_OK;
-}
-
 /* One more level at the top. The old root may be shared: it is only named. */
 static void grow_up(struct tree *t)
 {
@@ -144,14 +125,15 @@ sys_status_t path_grow(struct tree *t, u64 index, unsigned level, tree_slot_t **
 sys_status_t tree_edit(struct tree *t, u64 page, bool whole_path, tree_slot_t **out)
 {
 	u64 index = tree_index(t, page);
-	unsigned level;
+	struct spot at = { .copies = whole_path ? TREE_LEVELS : 1 };
 	if (t->inlined && page < TREE_INLINE) {
 		*out = &t->slot[page];
 		return SYS_OK;
 	}
 	if (tree_covers(t, index)) {
-		sys_status_t status = own_path(t, index, whole_path ? TREE_LEVELS : 1, out, &level);
-		if (status != SYS_OK || level == 0)
+		sys_status_t status = spot_reach(t, (struct window){ index, 1 }, index, false, &at);
+		*out = at.slot;
+		if (status != SYS_OK || at.span == 1)
 			return status;
 	}
 	return path_grow(t, index, 0, out);

@@ -80,6 +80,7 @@ sys_status_t path_grow(struct tree *t, u64 index, unsigned level, tree_slot_t **
 /* tree_range.c: how a range is gone through in steps */
 /* Where a step works: on slots of path.node[path.low], which is the tree's own. */
 struct spot {
+	unsigned copies;                /* how many shared nodes may be copied on the way: set before */
 	struct tree_path path;
 	tree_slot_t *slot;              /* on the way to the step's index */
 	unsigned count;                 /* slots from there on that lie wholly in the range; 0: this one sticks out */
@@ -87,7 +88,7 @@ struct spot {
 	u64 into;
 };
 /* Walks to `index`, which the window holds and the root covers, as far as there are nodes; or, to drop it, up to a
- * shared one that lies wholly in the window. VM_AGAIN: it copied a node that was in the way. */
+ * shared one that lies wholly in the window. VM_AGAIN: another than it may copy is in the way. */
 sys_status_t spot_reach(struct tree *t, struct window w, u64 index, bool drop, struct spot *at);
 /* Puts a marker or EMPTY into the slots at a spot, up to a node that is the tree's own or until TREE_STEP pages and
  * shared subtrees were dropped. Returns into how many. Nodes that hold nothing then are the caller's to prune. */

@@ -14,8 +14,8 @@
  * Markers carry the dirty state of what they stand for, so a change of the state of some of it breaks them as well.
  * What lies wholly in a range needs no memory; at its two edges nodes may be missing, at most a path each.
  *
- * Steps go from the front of the range to its end and are at its first slot each time. One step copies a shared node,
- * or works on one node: all its slots in the range, up to TREE_STEP pages or shared subtrees, which go at once.
+ * Steps go from the front of the range to its end. One step copies a shared node, if one is in the way, and works on
+ * one node: all its slots in the range, up to TREE_STEP pages or shared subtrees, which go at once.
  * Lock: the kernel lock.
  */
 #include "lib/words.h"
@@ -85,8 +85,10 @@ sys_status_t spot_reach(struct tree *t, struct window w, u64 index, bool drop, s
 		unsigned level = at->path.low, number = slot_number(index, level);
 		paddr_t node = tree_frame(*at->slot);
 		if (frame_of(node)->refs > 1) {
-			*at->slot = node_copy(node) | TREE_NODE;
-			return VM_AGAIN;
+			if (at->copies-- == 0)
+				return VM_AGAIN;
+			node = node_copy(node);
+			*at->slot = node | TREE_NODE;
 		}
 		at->path.node[level] = node;
 		at->slot = &node_slots(node)[number];
@@ -183,7 +185,7 @@ sys_status_t tree_zero_step(struct tree *t, u64 *page, u64 end, enum tree_state 
 	tree_slot_t marker = tree_with_state(TREE_ZERO, state);
 	struct window w = tree_window(t, *page, end);
 	sys_status_t status = SYS_OK;
-	struct spot at = { .slot = NULL };
+	struct spot at = { .copies = 1 };
 	if (*page >= end)
 		return SYS_OK;
 	if (t->inlined && *page < TREE_INLINE) {
@@ -222,7 +224,7 @@ static unsigned change_slots(tree_slot_t *slot, unsigned count, unsigned from, e
 sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, enum tree_state to)
 {
 	struct window w = tree_window(t, *page, end);
-	struct spot at;
+	struct spot at = { .copies = 1 };
 	*page = tree_next(t, *page, end);
 	if (*page >= end)
 		return SYS_OK;
@@ -249,7 +251,7 @@ sys_status_t tree_split(struct tree *t, u64 page)
 {
 	u64 index = tree_index(t, page);
 	struct slots s = slots_at(t, page, 1);
-	struct spot at;
+	struct spot at = { .copies = 1 };
 	tree_slot_t *slot;
 	if (tree_tag(*s.slot) != TREE_ZERO || s.into == 0)
 		return SYS_OK;

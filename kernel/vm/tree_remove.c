@@ -70,7 +70,7 @@ static bool drop_shared_root(struct tree *t, struct window w)
 bool tree_remove_step(struct tree *t, u64 page, u64 end)
 {
 	struct window w = tree_window(t, page, end);
-	struct spot at;
+	struct spot at = { .copies = 1 };
 	if (page >= end)
 		return true;
 	if (t->inlined)

@@ -80,7 +80,7 @@ tests_for() {
 			while ((getline <uses) > 0) used[$1] = used[$1] " " $2 " "
 			n = split(file, part, "/"); folder = part[n - 1]; base = part[n]; sub(/\..$/, "", base)
 			near["mem"] = " mem object frame watch entries model/accounts model/objects "
-			near["vm"] = " tree vmo vmar fault source paging places model/families "
+			near["vm"] = " tree treecosts vmo vmar fault source paging places model/families "
 			near["cap"] = " cap revoke entries model/capabilities "
 			near["ipc"] = " ipc ipcwait ipcpage futex pagerrecv model/ipc model/futexes "
 		}
