@@ -99,6 +99,21 @@ START_TEST(sparse_costs_paths)
 }
 END_TEST
 
+/* Who edits and then has nothing to fill in gives the way back. */
+START_TEST(pruned)
+{
+	tree_slot_t *slot;
+	setup();
+	put(&a, 9);
+	ck_assert_int_eq(trees_edit(&a, 5 * LEAF * LEAF, &slot), SYS_OK);
+	ck_assert_uint_eq(a.charged, 2 + 2 + 1 + 1);    /* two nodes above the leaf, two below the root */
+	tree_prune(&a, 5 * LEAF * LEAF);
+	ck_assert_uint_eq(a.charged, 2 + 2);
+	tree_check(&a);
+	finish();
+}
+END_TEST
+
 /* ---- snapshots ---------------------------------------------------------------------------------- */
 /* A snapshot of all shares the root, whatever its size; one of a window copies the nodes at its edges only. */
 START_TEST(snapshot_shares)
@@ -137,6 +152,11 @@ START_TEST(window_costs_two_paths)
 	cut(&c, &a, 100, 2 * LEAF * LEAF);      /* none of the nodes above what holds it */
 	ck_assert_uint_le(before - frame_count_free(), 2 * 3 - 1);
 	ck_assert_uint_eq(frame_of(tree_frame(c.slot[0]))->level, 2);
+	trees_end(&c);
+	begin(&c, 0);
+	put(&a, 3);
+	cut(&c, &a, 2, 20);                     /* all in one leaf: no more than that */
+	ck_assert_uint_eq(frame_of(tree_frame(c.slot[0]))->level, 0);
 	finish();
 }
 END_TEST
@@ -367,6 +387,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("treecosts");
 	add_test(s, inline_slots);
 	add_test(s, sparse_costs_paths);
+	add_test(s, pruned);
 	add_test(s, snapshot_shares);
 	add_test(s, window_costs_two_paths);
 	add_test(s, generations);
