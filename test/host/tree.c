@@ -320,6 +320,9 @@ static void check_shares(void)
 			continue;
 		while (!tree_survey_step(&model[t].tree, &s))
 			;
+		struct tree_counts counts;
+		tree_count(&model[t].tree, 0, TREE_ALL, &counts);
+		must(s.private_pages == counts.private_pages);
 		bytes += s.share.bytes + ((fraction + s.share.fraction) >> 63);
 		fraction = (fraction + s.share.fraction) & INT64_MAX;
 		divisions += (u64)cells * (TREE_LEVELS + 1);
