@@ -4,9 +4,6 @@
 
 #define RIGHTS_FRESH (SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE)
 
-/* What is not built yet is NOT_SUPPORTED. */
-static const u32 built_kinds = SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE;
-static const u32 built_options = SYS_VMO_RESIZABLE | SYS_VMO_UNBOUNDED | SYS_VMO_DISCARDABLE;
 
 /* The object that a call has made. */
 static int made(enum m_kind kind, int a, u64 size, int parent_cap, sys_rights_t rights)
@@ -33,7 +30,7 @@ static sys_status_t judge_create(u32 options, u64 size)
 		return SYS_ERR_INVALID_ARGS;
 	if (size > VMO_MAX_SIZE)
 		return SYS_ERR_OUT_OF_RANGE;
-	return options & ~built_options ? SYS_ERR_NOT_SUPPORTED : SYS_OK;
+	return SYS_OK;
 }
 
 void op_create(void)
@@ -164,8 +161,6 @@ static sys_status_t judge_kind(const struct target *t, u32 options, u64 offset, 
 {
 	const struct m_vmo *of = &vmo[t->o];
 
-	if (!(options & built_kinds))
-		return SYS_ERR_NOT_SUPPORTED;
 	if (options & SYS_VMO_CHILD_SLICE) {
 		if (outside(t->size, offset, page_up(size)))
 			return SYS_ERR_INVALID_ARGS;
@@ -256,7 +251,7 @@ void op_child(void)
 	u64 offset, size;
 	sys_status_t status, expected;
 
-	if (!pick(&t) || !any_room() || (t.o != NONE && vmo[t.o].contiguous && kind & COPIES))
+	if (!pick(&t) || !any_room())
 		return;
 	offset = chance(50) ? 0 : any_place(t.size) & ~(chance(95) ? PAGE_MASK : 0);
 	size = chance(40) && t.size >= offset ? t.size - offset : any_size();

@@ -91,7 +91,7 @@ void op_zero(void)
 	if (!pick(&t))
 		return;
 	any_range(&t, MANY, &offset, &length);
-	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS)))
+	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS) || !built_zero(t.o)))
 		return;
 	struct wants wants = wants_of(&t, offset, length);
 	wants.pieces = true;
