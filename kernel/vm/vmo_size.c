@@ -63,6 +63,8 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 		return SYS_ERR_UNAVAILABLE;
 	if (!can_resize)
 		return SYS_ERR_ACCESS_DENIED;
+	if (v->view && size > UINT64_MAX - (v->view->first << PAGE_SHIFT))
+		return SYS_ERR_INVALID_ARGS;
 	if (!vmo_trim(v))
 		return VM_AGAIN;
 	if (pagemap_next(v, page_up(size) >> PAGE_SHIFT, TREE_ALL) != TREE_ALL)

@@ -69,3 +69,35 @@ TEST("vmo_op_range:NOT_SUPPORTED DECOMMIT of a contiguous VMO; ZERO clears it an
 	EQ(get(vmo, PAGE), 0);
 	EQ(vmo_info(vmo).committed, 3 * PAGE);
 }
+
+TEST("vmo_create_child:OK slices of a contiguous VMO say what it is, and keep its pages when its capability goes (CHILD-SLICE-09, "
+     "INFO-16)")
+{
+	sys_cap_t vmo, slice;
+
+	OKAY(sys_vmo_create_contiguous(ut, 8 * PAGE, 0, &vmo));
+	put(vmo, 3 * PAGE, 7);
+	OKAY(sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SLICE, 2 * PAGE, 4 * PAGE, &slice));
+	CHECK(vmo_info(slice).flags & SYS_VMO_INFO_CONTIGUOUS);
+	CHECK(vmo_info(slice).flags & SYS_VMO_INFO_SLICE);
+	uint64_t before = used(ut);
+	OKAY(sys_cap_delete(vmo));
+	EQ(used(ut), before);
+	EQ(get(slice, PAGE), 7);
+	put(slice, 0, 8);
+	OKAY(sys_vmo_op_range(slice, SYS_VMO_OP_ZERO, PAGE, PAGE, NULL, 0));
+	EQ(get(slice, PAGE), 0);
+	EQ(get(slice, 0), 8);
+	EQ(used(ut), before);
+	OKAY(sys_cap_delete(slice));
+	CHECK(used(ut) + 8 * PAGE <= before);
+}
+
+TEST("vmo_create_child:INVALID_ARGS a snapshot of a contiguous VMO (CHILD-SNAP-05)")
+{
+	sys_cap_t vmo, out = 99;
+
+	OKAY(sys_vmo_create_contiguous(ut, 4 * PAGE, 0, &vmo));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, 0, 4 * PAGE, &out));
+	EQ(out, 99);
+}

@@ -130,3 +130,21 @@ TEST("vmo_info:OK asked while a sharer ends: as before or as after, nothing else
 		helper_drop(1);
 	}
 }
+
+TEST("vmo_info:OK size, rights of this capability, policy, flags (INFO-16, INFO-17)")
+{
+	sys_cap_t v = new_resizable(3 * PAGE + 5), child = new_snapshot(v, 0, 2 * PAGE);
+
+	EQ(vmo_info(v).size, 4 * PAGE);
+	EQ(vmo_info(v).stream_size, 3 * PAGE + 5);
+	EQ(vmo_info(v).flags, SYS_VMO_INFO_RESIZABLE);
+	EQ(vmo_info(child).flags, SYS_VMO_INFO_COW_CLONE);
+	EQ(vmo_info(child).size, 2 * PAGE);
+	OKAY(sys_vmo_set_size(v, PAGE));
+	EQ(vmo_info(v).size, PAGE);
+	EQ(vmo_info(reduced(v, SYS_RIGHT_INSPECT | SYS_RIGHT_READ)).rights, SYS_RIGHT_INSPECT | SYS_RIGHT_READ);
+	sys_cap_t other = new_vmo(PAGE);
+	EQ(vmo_info(other).cache_policy, SYS_CACHE_CACHED);
+	OKAY(sys_vmo_set_cache_policy(other, SYS_CACHE_WRITE_COMBINING));
+	EQ(vmo_info(other).cache_policy, SYS_CACHE_WRITE_COMBINING);
+}

@@ -68,3 +68,42 @@ TEST("vmo_set_cache_policy:OK of the largest VMO (POLICY-04)")
 	put(vmo, 1ull << 50, 1);
 	OKAY(sys_vmo_set_cache_policy(vmo, SYS_CACHE_UNCACHED));
 }
+
+struct mapper { sys_cap_t vmo; volatile bool stop; uint64_t mapped; };
+
+static int64_t maps_and_unmaps(void *arg)
+{
+	struct mapper *mapper = arg;
+	sys_status_t status = SYS_OK;
+	sys_vaddr_t at;
+
+	for (; !mapper->stop && status == SYS_OK; mapper->mapped++) {
+		status = sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ, 0, mapper->vmo, 0, PAGE, &at);
+		if (status == SYS_OK)
+			status = sys_vmar_unmap(SYS_CAP_VMAR, at, PAGE);
+	}
+	return status;
+}
+
+TEST("vmo_set_cache_policy:OK vmo_set_cache_policy:BAD_STATE while another thread maps and unmaps: as long as there is a mapping the "
+     "policy is what it was (POLICY-05)")
+{
+	sys_cap_t vmo = new_vmo(PAGE);
+	struct mapper mapper = {vmo, false, 0};
+	sys_cap_t thread = helper_start(maps_and_unmaps, &mapper);
+
+	for (uint32_t round = 0; round < 400; round++) {
+		uint32_t before = vmo_info(vmo).cache_policy;
+		sys_status_t status = sys_vmo_set_cache_policy(vmo, round % 4);
+		CHECK(status == SYS_OK || status == SYS_ERR_BAD_STATE);
+		EQ(vmo_info(vmo).cache_policy, status == SYS_OK ? round % 4 : before);
+		if (round % 8 == 0)
+			sleep_for(20000 + round * 177);
+	}
+	void *at = map(vmo, PAGE);
+	REFUSED(SYS_ERR_BAD_STATE, sys_vmo_set_cache_policy(vmo, SYS_CACHE_UNCACHED));
+	unmap(at, PAGE);
+	mapper.stop = true;
+	EQ(until_exited(thread), SYS_OK);
+	CHECK(mapper.mapped > 0);
+}

@@ -37,6 +37,18 @@ TEST("vmo_replace_as_executable:OK the old capability goes, the new one can run 
 	unmap((void *)(uintptr_t)run, PAGE);
 }
 
+TEST("vmo_replace_as_executable:ACCESS_DENIED vmo_replace_as_executable:WRONG_TYPE who has no resource may not, and keeps the "
+     "capability (EXEC-01, EXEC-02)")
+{
+	sys_cap_t vmo = new_vmo(PAGE), endpoint = new_endpoint(), out = 99;
+
+	REFUSED(SYS_ERR_ACCESS_DENIED, sys_vmo_replace_as_executable(vmo, less(SYS_CAP_RESOURCE, SYS_RIGHT_MANAGE), &out));
+	REFUSED(SYS_ERR_WRONG_TYPE, sys_vmo_replace_as_executable(vmo, endpoint, &out));
+	REFUSED(SYS_ERR_BAD_CAP, sys_vmo_replace_as_executable(vmo, SYS_CAP_NULL, &out));
+	EQ(out, 99);
+	EQ(cap_info(vmo).rights, SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE);
+}
+
 TEST("vmar_map:ACCESS_DENIED code from a VMO that is not executable")
 {
 	sys_cap_t vmo = new_vmo(PAGE), weak = less(executable(), SYS_RIGHT_EXECUTE);
