@@ -160,9 +160,9 @@ static void remove_rest(struct model *m, u64 page, u64 end)
 	tree_slot_t kind;
 	for (u64 at = page, to; at < end; at = to) {
 		to = tree_run(&m->tree, at, end, &kind);
-		must(kind == TREE_EMPTY || (tree_tag(kind) == TREE_ZERO && (at == page || to == end)));
-		must(kind == TREE_EMPTY || to != end || end == TREE_ALL || kind_at(m, end) == kind);
-		must(kind == TREE_EMPTY || at != page || page == 0 || kind_at(m, page - 1) == kind);
+		bool before = at == page && (page == 0 || kind_at(m, page - 1) == kind);
+		bool behind = to == end && (end == TREE_ALL || kind_at(m, end) == kind);
+		must(kind == TREE_EMPTY || (tree_tag(kind) == TREE_ZERO && (before || behind)));
 	}
 	host_fail_charge_at = 0;
 	must(trees_split(&m->tree, page) == SYS_OK && trees_split(&m->tree, end) == SYS_OK);
