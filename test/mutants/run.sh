@@ -23,21 +23,24 @@ files=("$@")
 # ---- copies of the tree, built --------------------------------------------------------------------------------------
 build() { nice make -s -C "$1" O=out 'warnings=-w' "${@:2}"; }
 
-# The first is made from the tree, the others from the first. One in which a mutant was left standing is made anew.
+sources() { (cd "$1" && find GNUmakefile boot kernel test/host test/config -type f); }
+
+# The first is brought up to date with the tree: what differs is new there, whatever its time. The others are made from the first.
+# One in which a mutant was left standing is made anew.
 copy_tree() {
-	local dir=$work/$1
-	[ ! -e "$dir/standing" ] || rm -rf "$dir"
-	mkdir -p "$dir"
-	if [ "$1" = 1 ]; then
-		rm -rf "${dir:?}"/{GNUmakefile,boot,kernel,test}
-		mkdir "$dir/test"
-		cp -rp GNUmakefile boot kernel "$dir/"
-		cp -rp test/host test/config "$dir/test/"
-		build "$dir" -j"$jobs" host-tests >/dev/null
-	else
-		rm -rf "$dir"
+	local dir=$work/$1 file
+	if [ "$1" != 1 ] || [ -e "$dir/standing" ]; then rm -rf "$dir"; fi
+	if [ "$1" != 1 ]; then
 		cp -rp "$work/1" "$dir"
+		return
 	fi
+	mkdir -p "$dir"/{boot,kernel,test/host,test/config}
+	touch "$dir/GNUmakefile"
+	sources "$dir" | while read -r file; do [ -e "$file" ] || rm "$dir/$file"; done
+	sources . | while read -r file; do
+		cmp -s "$file" "$dir/$file" || { mkdir -p "$(dirname "$dir/$file")"; cp "$file" "$dir/$file"; }
+	done
+	build "$dir" -j"$jobs" host-tests >/dev/null
 }
 
 # run_test DIR NAME SECONDS: one program of host/; what it prints is in DIR/log.
