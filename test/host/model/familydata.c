@@ -108,7 +108,11 @@ static sys_status_t judge_set_size(const struct target *t, u64 size)
 		return SYS_ERR_BAD_STATE;
 	if (vmo[t->i].kind == SLICE || !(vmo[t->o].options & SYS_VMO_RESIZABLE))
 		return SYS_ERR_UNAVAILABLE;
-	return capability[t->c].rights & SYS_RIGHT_RESIZE ? SYS_OK : SYS_ERR_ACCESS_DENIED;
+	if (!(capability[t->c].rights & SYS_RIGHT_RESIZE))
+		return SYS_ERR_ACCESS_DENIED;
+	if (vmo[t->o].kind == CLONE && size > UINT64_MAX - (vmo[t->o].first << PAGE_SHIFT))
+		return SYS_ERR_INVALID_ARGS;    /* it would reach around the root */
+	return SYS_OK;
 }
 
 void op_set_size(void)
