@@ -179,13 +179,22 @@ static struct frame *take_fresh(void)
 	return f;
 }
 
-paddr_t frame_alloc(enum frame_kind kind)
+static inline paddr_t take(enum frame_kind kind, u16 state)
 {
 	ASSERT(free_frames > 0);                        /* accounts never promise more than there is */
 	struct frame *f = free_head != FRAME_NIL ? take_listed() : take_fresh();
 	free_frames--;
-	*f = (struct frame){ .kind = (u8)kind, .refs = 1 };
+	*f = (struct frame){ .kind = (u8)kind, .state = state, .refs = 1 };
 	return frame_addr(f);
+}
+
+paddr_t frame_alloc(enum frame_kind kind) { return take(kind, 0); }
+
+paddr_t frame_alloc_page(u16 state)
+{
+	paddr_t pa = take(FRAME_PAGE, state);
+	memset(phys_to_virt(pa), 0, PAGE_SIZE_);
+	return pa;
 }
 
 paddr_t frame_alloc_zeroed(enum frame_kind kind)

@@ -57,6 +57,8 @@ void frame_init(const struct boot_info *boot);
 /* A frame of that kind, refs 1, the rest of the entry zero; its content is whatever it was (debug: poison). The caller was charged. */
 paddr_t frame_alloc(enum frame_kind kind);
 paddr_t frame_alloc_zeroed(enum frame_kind kind);
+/* A zeroed FRAME_PAGE in this state. */
+paddr_t frame_alloc_page(u16 state);
 /* Gives it back. refs must be 0 or 1, no hardware entry may name it. */
 void frame_free(paddr_t frame);
 /* Frames in a row, by frame number. Looks for `count` free ones that begin at a multiple of `align` (a power of two), from *start on: SYS_OK: they begin at

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm_calls.c: the calls on VMOs and address regions. See call.h for their shape. Lock: the kernel lock. */
 #include "syscall/call.h"
+#include "vm/transfer.h"
 #include "vm/view.h"
 
 #define RIGHTS_VMO (SYS_RIGHTS_VMO & ~SYS_RIGHT_RESIZE)
@@ -168,6 +169,24 @@ int call_vmo_op_range(struct call *c)
 	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
 		c->r->rdx += done;
 		c->r->r10 -= done;
+		c->t->progress = 1;
+	}
+	if (status == SYS_ERR_OUT_OF_RANGE && c->t->progress && c->r->rsi == SYS_VMO_OP_ALWAYS_NEED)
+		return SYS_OK;                  /* it shrank meanwhile: what was done is enough (VMO-HINT-07) */
+	return status;
+}
+
+int call_vmo_transfer_data(struct call *c)
+{
+	struct regs *r = c->r;
+	u64 done = 0;
+
+	c->t->page.space = NULL;
+	sys_status_t status = vmo_transfer(call_object(c, 0), (u32)r->rsi, r->rdx, r->r10, call_object(c, 1), r->r9, &done, &c->t->page);
+	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
+		r->rdx += done;
+		r->r10 -= done;
+		r->r9 += done;
 	}
 	return status;
 }

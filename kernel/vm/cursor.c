@@ -56,6 +56,7 @@ static sys_status_t copy_page(struct cursor *c, paddr_t shared, struct page_ref 
 		counters.copies++;
 	}
 	*out = (struct page_ref){ tree_frame(*c->at.slot), true, true };
+	c->page++;
 	return SYS_OK;
 }
 
@@ -75,11 +76,8 @@ static inline paddr_t fresh_page(const struct cursor *c, paddr_t shown)
 		counters.copies++;
 		return copy;
 	}
-	paddr_t page = frame_alloc_zeroed(FRAME_PAGE);
-	if (!(c->flags & CURSOR_NO_FORK))
-		frame_of(page)->state = FRAME_ZERO_FORK;
 	counters.zero_fills++;
-	return page;
+	return frame_alloc_page(c->made);
 }
 
 /* A write to a hole or a marker. Most often its slot is there, and the walk that found it was the only one. */
@@ -102,7 +100,7 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 	}
 	/* COMMIT */
 	*out = (struct page_ref){ fresh_page(c, shown), true, true };
-	tree_fill_at(&v->tree, c->page, &c->at, out->frame | TREE_PAGE);
+	tree_fill_at(&v->tree, c->page++, &c->at, out->frame | TREE_PAGE);
 	if (unlikely(v->cache_policy))
 		arch_cache_flush(out->frame);
 	return SYS_OK;
@@ -111,38 +109,18 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 /* ---- finding ------------------------------------------------------------------------------------ */
 static inline void seen(const struct cursor *c, struct frame *f)
 {
-	if (!(c->flags & CURSOR_UNSEEN))
+	if (!c->unseen)
 		f->state &= (u16)~FRAME_AGE;
-}
-
-/* What follows in the row need not be looked for from the root. */
-static __attribute__((noinline)) void keep_row(struct cursor *c)
-{
-	if (!c->at.slot)
-		return;
-	c->row = c->at.slot;
-	c->row_first = c->page;
-	c->row_end = c->page + tree_row(&c->v->tree, c->page);
 }
 
 /* What is at the cursor's page, and (c->at) where. */
 static inline tree_slot_t look(struct cursor *c)
 {
-	if (likely(c->page >= c->row_end)) {
-		tree_slot_t slot = tree_locate(&c->v->tree, c->page, &c->at);
-		if (c->end - c->page > 1)
-			keep_row(c);
-		return slot;
-	}
+	if (likely(c->page >= c->row_end))
+		return tree_locate(&c->v->tree, c->page, &c->at);
 	c->at.slot = &c->row[c->page - c->row_first];
 	c->at.own = tree_tag(*c->at.slot) != TREE_PAGE || frame_of(tree_frame(*c->at.slot))->refs == 1;
 	return *c->at.slot;
-}
-
-static inline sys_status_t found(struct cursor *c, sys_status_t status)
-{
-	c->page += status == SYS_OK;
-	return status;
 }
 
 sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref *out)
@@ -156,21 +134,32 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 	if (tree_tag(slot) == TREE_PAGE) {
 		seen(c, frame_of(tree_frame(slot)));
 		if (own && !c->at.own)
-			return found(c, copy_page(c, tree_frame(slot), out));
+			return copy_page(c, tree_frame(slot), out);
 		counters.shares += !c->at.own;
 		*out = (struct page_ref){ tree_frame(slot), c->at.own, false };
-		return found(c, SYS_OK);
+		c->page++;
+		return SYS_OK;
 	}
 	paddr_t shown = zero_page;
 	sys_status_t status = slot == TREE_EMPTY ? behind(c, write, &shown) : SYS_OK;
 	if (unlikely(status != SYS_OK))
 		return status;
 	if (own)
-		return found(c, fill_page(c, shown, out));
+		return fill_page(c, shown, out);
 	if (shown != zero_page)
 		seen(c, frame_of(shown));
 	*out = (struct page_ref){ shown, false, false };
-	return found(c, SYS_OK);
+	c->page++;
+	return SYS_OK;
+}
+
+void cursor_keep_row(struct cursor *c)
+{
+	if (c->page < c->row_end || !c->at.slot)
+		return;
+	c->row = c->at.slot;
+	c->row_first = c->page - 1;
+	c->row_end = c->row_first + tree_row(&c->v->tree, c->row_first);
 }
 
 /* A page of the root's, through a hole. */
@@ -231,6 +220,6 @@ bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)
 	struct page_wait nobody = { .poll = true };
 	struct cursor c;
 	cursor_begin(&c, v, page, page + 1, 0, &nobody);
-	c.flags = CURSOR_UNSEEN;
+	c.unseen = true;
 	return cursor_require(&c, false, out) == SYS_OK;
 }

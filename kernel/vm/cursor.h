@@ -15,25 +15,22 @@ struct page_ref {
 };
 extern paddr_t zero_page;
 
-enum {
-	CURSOR_UNSEEN = 1,              /* what it finds does not count as accessed */
-	CURSOR_NO_FORK = 2,             /* pages that it makes from zero are wanted as pages: not FRAME_ZERO_FORK */
-};
-
 struct cursor {
 	struct vmo *v;                  /* a content: no window */
 	u64 page, end;                  /* where it stands; what the caller may want ends here: a request does too */
 	struct page_wait *wait;
 	struct mapping *replacing;      /* a fault's: that replaces its entry by itself; else NULL */
 	u32 retries;                    /* how often the access was re-executed: above TREE_LEVELS a whole path is copied */
-	u32 flags;                      /* CURSOR_* */
-	/* The row of the last page: slots of pages [row_first, row_end) that are the tree's own to edit. */
+	bool unseen;                    /* what it finds does not count as accessed */
+	u16 made;                       /* the state of pages that it makes from zero: FRAME_ZERO_FORK, or 0 where they are
+	                                 * wanted as pages */
+	/* A row that is kept: slots of pages [row_first, row_end) that are the tree's own to edit. */
 	tree_slot_t *row;
 	u64 row_first, row_end;
 	struct tree_place at;
 };
 
-/* page < end. The flags are the caller's to set. */
+/* page < end. `replacing`, `unseen`, `made` are the caller's to change. */
 static inline void cursor_begin(struct cursor *c, struct vmo *v, u64 page, u64 end, unsigned retries, struct page_wait *w)
 {
 	c->v = v;
@@ -42,7 +39,8 @@ static inline void cursor_begin(struct cursor *c, struct vmo *v, u64 page, u64 e
 	c->wait = w;
 	c->replacing = NULL;
 	c->retries = retries;
-	c->flags = 0;
+	c->unseen = false;
+	c->made = FRAME_ZERO_FORK;
 	c->row_end = 0;
 }
 
@@ -61,6 +59,9 @@ static inline sys_status_t cursor_require_owned(struct cursor *c, bool write, st
 {
 	return cursor_find(c, write, true, out);
 }
+/* A page was found just now, and those behind it will be wanted: as far as its row goes they are not looked for from the
+ * root. */
+void cursor_keep_row(struct cursor *c);
 /* Pages in a row that are there (write: and can be written in place), at most `max` and up to `end`: moves on by as many
  * as it says. Does not allocate, copy or ask; gives no zero page. Cost: one walk for each leaf. */
 u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out);

@@ -43,7 +43,7 @@ static sys_status_t keep(struct vmo *v, u64 page, struct kept_page **out)
 	if (!k)
 		return status;
 	cursor_begin(&c, v, page, page + 1, TREE_LEVELS + 1, NULL);
-	c.flags = CURSOR_NO_FORK;
+	c.made = 0;
 	status = cursor_require_owned(&c, true, &ref);
 	if (status != SYS_OK) {
 		slab_free(k, sizeof *k);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pager.c: what pager servers call: making roots, supplying pages, failing requests; and how a pager ends.
  *
- * Supplying a page, by what aux has there:
- *      a page that only aux reaches    its frame changes trees and accounts; aux's hardware entries are removed
- *                                      first, so nobody writes to it any more
- *      a shared page                   a copy; then aux gives its reference up, as if the frame had moved
- *      nothing                         a zero marker: known zero, no memory
+ * Supplied pages are moved out of aux (transfer.c); what aux does not have is known to be zero.
  * What the root has already stays as it is, and aux's page is given up nevertheless: aux reads as zero where it was
  * supplied from. The new page is charged before anything changes; then waiters' faults are finished and the waiters
  * woken.
@@ -19,6 +15,7 @@
 #include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/source.h"
+#include "vm/transfer.h"
 #include "vm/window.h"
 
 /* ---- making ------------------------------------------------------------------------------------- */
@@ -81,126 +78,33 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 static inline sys_status_t check_root(const struct pager *p, struct vmo **v, u64 *offset, u64 len)
 {
 	const struct vmo *root = (*v)->content;
-	if (!page_aligned(*offset) || !page_aligned(len))
+	if (!page_aligned(*offset | len))
 		return SYS_ERR_INVALID_ARGS;
 	const struct source *s = root ? root->source : NULL;
-	bool own = s && s->pager == p;
-	if (!own && root && (s ? s->pager != NULL : !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED)))
+	if (likely(s && s->pager == p && !p->dead))
+		return vmo_resolve(v, offset, len);
+	if (s ? s->pager && s->pager != p : root && !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED))
 		return SYS_ERR_INVALID_ARGS;
 	sys_status_t status = vmo_resolve(v, offset, len);
-	return status == SYS_OK && (!own || p->dead) ? SYS_ERR_BAD_STATE : status;
+	return status == SYS_OK ? SYS_ERR_BAD_STATE : status;
 }
 
 /* ---- supply ------------------------------------------------------------------------------------- */
-/* Nothing maps aux's page any more, or VM_AGAIN. */
-static sys_status_t hide(struct vmo *aux, u64 page, paddr_t frame)
-{
-	if (!aux->mappings.root || !frame_of(frame)->page.mapped)
-		return SYS_OK;
-	return mapping_unmap_step(aux, page, page + 1) ? SYS_OK : VM_AGAIN;
-}
-
-/* Aux's page is no longer wanted. */
-__attribute__((noinline)) static sys_status_t give_up(struct vmo *aux, u64 page)
-{
-	tree_slot_t slot = tree_lookup(&aux->tree, page);
-	if (slot == TREE_EMPTY)
-		return SYS_OK;
-	if (tree_tag(slot) == TREE_PAGE && hide(aux, page, tree_frame(slot)) != SYS_OK)
-		return VM_AGAIN;
-	while (!tree_remove_step(&aux->tree, page, page + 1))   /* at most a path */
-		;
-	return SYS_OK;
-}
-
-__attribute__((noinline)) static sys_status_t supply_zero(struct vmo *v, u64 page, struct tree_place *to)
-{
-	sys_status_t status = tree_edit_at(&v->tree, page, true, to);
-	if (status == SYS_OK)
-		tree_fill_at(&v->tree, page, to, TREE_ZERO);
-	return status;
-}
-
-static sys_status_t supply_move(struct vmo *v, u64 page, struct tree_place *to, struct vmo *aux, u64 aux_page,
-                                struct tree_place *from)
-{
-	if (hide(aux, aux_page, tree_frame(*from->slot)) != SYS_OK)
-		return VM_AGAIN;
-	sys_status_t status = tree_edit_at(&v->tree, page, true, to);
-	if (status != SYS_OK)
-		return status;
-	status = tree_move_charge(&aux->tree, &v->tree, 1);
-	if (status != SYS_OK) {
-		tree_prune(&v->tree, page);
-		return status;
-	}
-	/* COMMIT */
-	tree_fill_at(&v->tree, page, to, tree_take_at(&aux->tree, aux_page, from) | TREE_PAGE);
-	return SYS_OK;
-}
-
-__attribute__((noinline)) static sys_status_t supply_copy(struct vmo *v, u64 page, struct tree_place *to, paddr_t shared)
-{
-	sys_status_t status = tree_charge(&v->tree, 1);
-	if (status != SYS_OK)
-		return status;
-	status = tree_edit_at(&v->tree, page, true, to);
-	if (status != SYS_OK) {
-		tree_uncharge(&v->tree, 1);
-		return status;
-	}
-	/* COMMIT */
-	paddr_t copy = frame_alloc(FRAME_PAGE);
-	memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
-	tree_fill_at(&v->tree, page, to, copy | TREE_PAGE);
-	return SYS_OK;
-}
-
-/* What aux has at its page becomes v's, which has nothing there. *moved: aux has it no more. */
-static sys_status_t supply_missing(struct vmo *v, u64 page, struct tree_place *to, struct vmo *aux, u64 aux_page,
-                                   bool *moved)
-{
-	struct tree_place from;
-	sys_status_t status;
-	tree_slot_t slot = tree_locate(&aux->tree, aux_page, &from);
-	*moved = tree_tag(slot) == TREE_PAGE && from.own;
-	if (tree_tag(slot) != TREE_PAGE)
-		status = supply_zero(v, page, to);
-	else if (*moved)
-		status = supply_move(v, page, to, aux, aux_page, &from);
-	else
-		status = supply_copy(v, page, to, tree_frame(slot));
-	counters.pages_supplied += status == SYS_OK;
-	return status;
-}
-
-/* What was put into the root's own slot just now, for those who wait for it. */
-static struct page_ref supplied(tree_slot_t slot)
-{
-	if (tree_tag(slot) == TREE_PAGE)
-		return (struct page_ref){ .frame = tree_frame(slot), .writable = true };
-	return (struct page_ref){ .frame = zero_page };
-}
-
 /* One page, from nothing to answered. */
-static sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
+static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
 {
-	struct tree_place to;
-	struct page_ref ref, *is = NULL;
-	bool moved = false;
+	struct page_ref ref;
+	bool new = false;
 	sys_status_t status;
-	if (page < v->source->limit && tree_locate(&v->tree, page, &to) == TREE_EMPTY) {
-		status = supply_missing(v, page, &to, aux, aux_page, &moved);
-		if (status != SYS_OK)
-			return status;
-		*fresh += PAGE_SIZE_;
-		is = &ref;
-		ref = supplied(*to.slot);
-	}
-	status = moved ? SYS_OK : give_up(aux, aux_page);
+	if (likely(page < v->source->limit))
+		status = transfer_page(v, page, aux, aux_page, &ref, &new);
+	else
+		status = transfer_drop(aux, aux_page);
+	*fresh += new ? PAGE_SIZE_ : 0;
+	counters.pages_supplied += new;
 	if (status != SYS_OK)
 		return status;
-	return source_answer_step(v->source, page, is) ? SYS_OK : VM_AGAIN;
+	return source_answer_step(v->source, page, new ? &ref : NULL) ? SYS_OK : VM_AGAIN;
 }
 
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,

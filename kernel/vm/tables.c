@@ -155,7 +155,7 @@ void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t
 	if (there == 0)
 		return;
 	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
-	c.flags = CURSOR_UNSEEN;
+	c.unseen = true;
 	there = (unsigned)cursor_existing(&c, false, there, ref);
 	for (unsigned i = 0; i < there; i++) {
 		entry[i] = (struct pt_entry){ ref[i].frame, mapping_entry_flags(m, perm, &ref[i]) };

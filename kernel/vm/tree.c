@@ -143,12 +143,13 @@ tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at)
 	} else {
 		u64 index = tree_index(t, page);
 		paddr_t node = tree_root(t);
-		level = frame_of(node)->level;
-		if (!node_covers(frame_of(node), index))
+		const struct frame *f = frame_of(node);
+		level = f->level;
+		if (!node_covers(f, index))
 			return locate_nowhere(at);
-		for (at->path.top = level;; level--) {
+		for (at->path.top = level;; level--, f = frame_of(node)) {
 			at->path.node[level] = node;
-			own &= frame_of(node)->refs == 1;
+			own &= f->refs == 1;
 			slot = &node_slots(node)[slot_number(index, level)];
 			value = *slot;
 			if (tree_tag(value) != TREE_NODE)

@@ -206,7 +206,7 @@ static void map_present(struct mapping *m)
 	if (m->options & MAPPING_LIMITED)
 		end = MIN(end, mapping_limit(m));
 	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
-	c.flags = CURSOR_UNSEEN;
+	c.unseen = true;
 	for (; va < end && ((va & (16 * PAGE_SIZE_ - 1)) || !arch_preempt_poll()); va += PAGE_SIZE_)
 		if (cursor_maybe(&c, false, &ref))
 			fault_enter(m->region.parent->space, m, va, perm, &ref);

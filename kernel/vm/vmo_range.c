@@ -4,6 +4,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "vm/cursor.h"
+#include "vm/hint.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
@@ -21,9 +22,12 @@ static sys_status_t commit_batch(struct cursor *c)
 	sys_status_t status = missing > 1 ? cursor_give(c, missing) : SYS_OK;
 	if (status == VM_AGAIN)
 		return status;
-	do
+	status = SYS_OK;
+	while (status == SYS_OK && c->page < stop) {
 		status = cursor_require_owned(c, false, &ref);
-	while (status == SYS_OK && c->page < stop);
+		if (status == SYS_OK)
+			cursor_keep_row(c);
+	}
 	cursor_take_back(c);
 	return status;
 }
@@ -34,7 +38,7 @@ static sys_status_t commit(struct vmo *v, u64 offset, u64 size, u64 *done, struc
 	struct cursor c;
 	sys_status_t status = SYS_OK;
 	cursor_begin(&c, v, (offset + *done) >> PAGE_SHIFT, (offset + size + PAGE_MASK) >> PAGE_SHIFT, TREE_LEVELS + 1, w);
-	c.flags = CURSOR_NO_FORK;
+	c.made = 0;
 	while (status == SYS_OK && *done < size) {
 		status = commit_batch(&c);
 		*done = MIN(size, MAX(offset + *done, c.page << PAGE_SHIFT) - offset);
@@ -121,7 +125,11 @@ sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done
 		return SYS_ERR_INVALID_ARGS;
 	if (op == SYS_VMO_OP_DECOMMIT && !(page_aligned(offset) && page_aligned(size)))
 		return SYS_ERR_INVALID_ARGS;
-	if (op > SYS_VMO_OP_ZERO)
+	if (op >= SYS_VMO_OP_CACHE_SYNC)
+		return vmo_cache(v, op, offset, size, done);
+	if (op >= SYS_VMO_OP_ALWAYS_NEED)
+		return vmo_hint(v, op, offset, size, done, w);
+	if (op >= SYS_VMO_OP_LOCK)              /* the caller's matter (discard.h) */
 		return SYS_ERR_NOT_SUPPORTED;
 	sys_status_t status = vmo_resolve(&v, &offset, size);
 	if (status != SYS_OK)

@@ -4,7 +4,7 @@
 #include "lib/assert.h"
 #include "vm/mapping.h"
 
-sys_status_t vmo_resolve(struct vmo **v, u64 *offset, u64 size)
+sys_status_t window_resolve(struct vmo **v, u64 *offset, u64 size)
 {
 	struct vmo *content = (*v)->content;
 	u64 limit = (*v)->shape->size;

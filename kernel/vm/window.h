@@ -16,9 +16,20 @@
 #pragma once
 #include "vm/vmo.h"
 
+sys_status_t window_resolve(struct vmo **v, u64 *offset, u64 size);
 /* Bytes [*offset, *offset + size) of *v become those of the content that it shows. BAD_STATE (also: that is dying),
  * OUT_OF_RANGE (of *v itself). An error changes nothing. */
-sys_status_t vmo_resolve(struct vmo **v, u64 *offset, u64 size);
+static inline sys_status_t vmo_resolve(struct vmo **v, u64 *offset, u64 size)
+{
+	struct vmo *o = *v;
+	u64 at = *offset;
+	if (likely(o->content == o && !object_dying(&o->object) && at <= o->size && size <= o->size - at))
+		return SYS_OK;
+	sys_status_t status = window_resolve(&o, &at, size);
+	*v = o;
+	*offset = at;
+	return status;
+}
 static inline bool vmo_is_window(const struct vmo *v) { return v->content != v; }
 
 /* Makes a window: options: SYS_VMO_CHILD_SLICE or _REFERENCE; good arguments. INVALID_ARGS (it is not inside of v),

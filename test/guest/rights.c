@@ -242,7 +242,7 @@ static const struct row rows[] = {
 	NOW_AS(vmo_zero, vmo_op_range, NO_RESULT, A(VMO, R(WRITE)))
 	NOW(vmo_set_cache_policy, NO_RESULT, A(VMO, R(MAP)))
 	NOW(vmo_replace_as_executable, REGISTER, A(VMO, R(READ)), A(RESOURCE, R(MANAGE)))
-	LATER(vmo_transfer_data, A(VMO, R(WRITE)), A(VMO, R(READ) | R(WRITE)))
+	NOW(vmo_transfer_data, NO_RESULT, A(VMO, R(WRITE)), A(VMO, R(READ) | R(WRITE)))
 	NOW(vmo_info, MEMORY, A(VMO, R(INSPECT)))
 	LATER(vmo_pin, A(VMO, R(MAP) | R(READ)), A(RESOURCE, R(BUS_MASTER)), UT)
 	LATER_AS(vmo_pin_write, vmo_pin, A(VMO, R(MAP) | R(WRITE)), A(RESOURCE, R(BUS_MASTER)), UT)

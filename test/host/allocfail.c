@@ -192,6 +192,15 @@ static void vmo_zero_shared(void)
 	makes(NR_vmo_create_child, v, payer_cap, SYS_VMO_CHILD_SNAPSHOT, 0, 1200 * PAGE_SIZE_);
 	try(NR_vmo_op_range, v, SYS_VMO_OP_ZERO, 100 * PAGE_SIZE_ + 1, 600 * PAGE_SIZE_);
 }
+/* Into the middle of an empty object of three levels: moved, copied, and what was shared is given up. */
+static void vmo_transfer(void)
+{
+	sys_cap_t src = vmo(4, 0), dst = vmo(400000, 0);
+
+	commit(src, 0, 2);
+	makes(NR_vmo_create_child, src, payer_cap, SYS_VMO_CHILD_SNAPSHOT, PAGE_SIZE_, PAGE_SIZE_);
+	try(NR_vmo_transfer_data, dst, 0, 300000 * PAGE_SIZE_, PAGE_SIZE_, src, PAGE_SIZE_);
+}
 static void vmo_slice(void) { try(NR_vmo_create_child, vmo(4, 0), payer_cap, SYS_VMO_CHILD_SLICE, 0, PAGE_SIZE_); }
 static void vmo_reference(void) { try(NR_vmo_create_child, vmo(4, 0), payer_cap, SYS_VMO_CHILD_REFERENCE, 0, 0); }
 static void vmo_commit(void) { try(NR_vmo_op_range, vmo(4, 0), SYS_VMO_OP_COMMIT, 2 * PAGE_SIZE_, PAGE_SIZE_); }
@@ -298,6 +307,7 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_vmo_create_child, 1, vmo_slice, 0 },
 	{ NR_vmo_create_child, 1, vmo_reference, 0 },
 	{ NR_vmo_set_stream_size, 0, vmo_stream_shared, 0 },
+	{ NR_vmo_transfer_data, 1, vmo_transfer, 0 },
 	{ NR_vmo_op_range, 0, vmo_zero_shared, 0 },
 	{ NR_vmo_op_range, 1, vmo_commit, 0 },
 	{ NR_vmo_op_range, 1, vmo_commit_deep, 0 },

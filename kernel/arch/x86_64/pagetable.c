@@ -144,6 +144,16 @@ struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const
 	return entry_read(old, rights);
 }
 
+/* Apart, so that the way of what was not there needs few registers. True. */
+static __attribute__((noinline)) bool entry_replaced(paddr_t root, vaddr_t va, u64 was, u64 new, u64 rights, struct pt_entry *old)
+{
+	mmu_flush_page(root, va);
+	if (mmu_shared() && entry_outlived(was, new))
+		mmu_shootdown(root);
+	*old = entry_read(was, rights);
+	return true;
+}
+
 bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct pt_entry *old)
 {
 	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
@@ -151,14 +161,10 @@ bool pt_map_present(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, struct p
 		return false;
 	DEBUG_ASSERT(page_aligned(frame) && (frame & ~E_FRAME) == 0 && flags & PT_READ);
 	u64 new = entry_make(frame, flags), was = entry_swap(entry, new);
-	if (was & E_PRESENT) {
-		mmu_flush_page(root, va);
-		if (mmu_shared() && entry_outlived(was, new))
-			mmu_shootdown(root);
-	} else {
-		*above += E_COUNT_ONE;
-	}
-	*old = entry_read(was, rights);
+	if (was & E_PRESENT)
+		return entry_replaced(root, va, was, new, rights, old);
+	old->flags = 0;
+	*above += E_COUNT_ONE;
 	return true;
 }
 
