@@ -15,6 +15,7 @@
  * six.
  * Lock: the kernel lock.
  */
+#include "lib/words.h"
 #include "vm/tree_node.h"
 
 struct row window_row(struct window w, const struct frame *node)
@@ -34,71 +35,98 @@ struct row window_row(struct window w, const struct frame *node)
 	return (struct row){ (unsigned)first, (unsigned)count };
 }
 
-struct cut {
-	u64 pages, nodes;       /* what the cut copy of a node reaches, itself included */
-	bool whole;             /* nothing lies outside: the node itself will do */
-};
+struct sum { u64 used, pages, nodes; };         /* slots that are in use, and what they reach */
 
-static struct cut cut_whole(paddr_t node)
+/* What some slots of a node reach, from number `first` on. */
+static struct sum sum_slots(const tree_slot_t *slots, unsigned first, unsigned count)
 {
-	struct frame *f = frame_of(node);
-	return (struct cut){ f->tree.pages, (u64)f->tree.nodes + 1, true };
-}
-
-static struct cut cut_count(paddr_t node, struct window w)
-{
-	struct frame *f = frame_of(node);
-	struct row row = window_row(w, f);
-	struct cut sum = { 0, 0, true };
-	unsigned used = 0;
-	bool kept = false;
-	if (window_holds(w, f->tree.base, node_span(f->level)))
-		return cut_whole(node);
-	for (unsigned i = 0; i < row.count; i++) {
-		tree_slot_t slot = node_slots(node)[(row.first + i) % TREE_FANOUT];
-		used += slot != TREE_EMPTY;
-		if (tree_tag(slot) == TREE_NODE) {
-			struct cut c = cut_count(tree_frame(slot), w);
-			sum.pages += c.pages;
-			sum.nodes += c.nodes;
-			sum.whole &= c.whole;
-			kept |= c.nodes > 0;
-		} else {
-			sum.pages += tree_tag(slot) == TREE_PAGE;
-			kept |= slot != TREE_EMPTY;
-		}
+	struct sum sum = { 0, 0, 0 };
+	for (unsigned i = first; (i = words_zero(slots, i, MIN(first + count, TREE_FANOUT))) < MIN(first + count, TREE_FANOUT); i++) {
+		struct frame *f = frame_of(tree_frame(slots[i]));
+		bool node = tree_tag(slots[i]) == TREE_NODE;
+		sum.used++;
+		sum.pages += node ? f->tree.pages : tree_tag(slots[i]) == TREE_PAGE;
+		sum.nodes += node ? f->tree.nodes + 1ull : 0;
 	}
-	sum.whole &= used == f->state;
-	sum.nodes += kept;
+	if (first + count > TREE_FANOUT) {
+		struct sum rest = sum_slots(slots, 0, first + count - TREE_FANOUT);
+		sum = (struct sum){ sum.used + rest.used, sum.pages + rest.pages, sum.nodes + rest.nodes };
+	}
 	return sum;
 }
 
-/* The slot that names the window's part of this node: EMPTY, the node itself, or a cut copy. */
-static tree_slot_t cut_make(paddr_t node, struct window w)
+/* The same for a row of a node, by what is inside or outside of it, whichever is less to look at. */
+static struct sum sum_row(paddr_t node, struct row row)
+{
+	const struct frame *f = frame_of(node);
+	if (row.count <= TREE_FANOUT / 2)
+		return sum_slots(node_slots(node), row.first, row.count);
+	struct sum out = sum_slots(node_slots(node), (row.first + row.count) % TREE_FANOUT, TREE_FANOUT - row.count);
+	return (struct sum){ f->state - out.used, f->tree.pages - out.pages, f->tree.nodes - out.nodes };
+}
+
+/* Copies a row to an empty node: one more reference to each thing that it names. */
+static void copy_row(paddr_t from, paddr_t to, struct row row)
+{
+	for (unsigned i = 0; i < row.count; i++) {
+		unsigned number = (row.first + i) % TREE_FANOUT;
+		tree_slot_t slot = node_slots(from)[number];
+		if (tree_frame(slot))
+			frame_of(tree_frame(slot))->refs++;
+		node_slots(to)[number] = slot;
+	}
+}
+
+struct cut {
+	tree_slot_t slot;       /* made: what names the window's part of a node: EMPTY, the node itself, or a cut copy */
+	u64 pages, nodes;       /* what that reaches, itself included */
+	bool whole;             /* nothing lies outside: the node itself will do */
+};
+
+/* Only the first and the last child in the window can be cut. Where `make` is not set, it is only counted. */
+static struct cut cut(paddr_t node, struct window w, bool make)
 {
 	struct frame *f = frame_of(node);
 	struct row row = window_row(w, f);
-	struct cut c = cut_count(node, w);
-	if (c.nodes == 0)
-		return TREE_EMPTY;
-	if (c.whole) {
+	struct cut edge[2];
+	unsigned at[2] = { row.first, (row.first + row.count - 1) % TREE_FANOUT }, edges = 0;
+	if (row.count == 0)
+		return (struct cut){ 0 };
+	bool held = window_holds(w, f->tree.base, node_span(f->level));
+	struct sum sum = held ? (struct sum){ f->state, f->tree.pages, f->tree.nodes } : sum_row(node, row);
+	bool whole = sum.used == f->state;
+	for (unsigned i = 0; !held && f->level > 0 && i < MIN(row.count, 2); i++) {
+		tree_slot_t child = node_slots(node)[at[i]];
+		if (tree_tag(child) != TREE_NODE)
+			continue;
+		at[edges] = at[i];
+		struct cut *e = &edge[edges++];
+		*e = cut(tree_frame(child), w, make);
+		sum.pages -= frame_of(tree_frame(child))->tree.pages - e->pages;
+		sum.nodes -= frame_of(tree_frame(child))->tree.nodes + 1ull - e->nodes;
+		sum.used -= e->nodes == 0;
+		whole &= e->whole;
+	}
+	struct cut c = { TREE_EMPTY, sum.pages, sum.nodes + (sum.used > 0), whole };
+	if (!make || sum.used == 0)
+		return c;
+	if (whole) {
 		f->refs++;
-		return node | TREE_NODE;
+		c.slot = node | TREE_NODE;
+	} else {
+		paddr_t copy = node_make(f->level, f->tree.base);
+		copy_row(node, copy, row);
+		frame_of(copy)->state = (u16)sum.used;
+		frame_of(copy)->tree.pages = (u32)sum.pages;
+		frame_of(copy)->tree.nodes = (u32)sum.nodes;
+		c.slot = copy | TREE_NODE;
 	}
-	paddr_t copy = node_make(f->level, f->tree.base);
-	for (unsigned i = 0; i < row.count; i++) {
-		unsigned number = (row.first + i) % TREE_FANOUT;
-		tree_slot_t slot = node_slots(node)[number];
-		if (tree_tag(slot) == TREE_NODE)
-			slot = cut_make(tree_frame(slot), w);
-		else if (tree_tag(slot) == TREE_PAGE)
-			frame_of(tree_frame(slot))->refs++;
-		node_slots(copy)[number] = slot;
-		frame_of(copy)->state += slot != TREE_EMPTY;
+	for (unsigned i = 0; i < edges; i++) {          /* an edge is named by its own cut, or, if all is whole, by nothing new */
+		frame_of(tree_frame(node_slots(node)[at[i]]))->refs--;
+		if (!whole)
+			node_slots(tree_frame(c.slot))[at[i]] = edge[i].slot;
 	}
-	frame_of(copy)->tree.pages = (u32)c.pages;
-	frame_of(copy)->tree.nodes = (u32)(c.nodes - 1);
-	return copy | TREE_NODE;
+	return c;
 }
 
 /* The lowest node that holds all of the window's content, or EMPTY: there is none. */
@@ -124,11 +152,11 @@ static sys_status_t snapshot_nodes(struct tree *dst, struct tree *src, struct wi
 	tree_slot_t top = lowest_holder(src, w);
 	if (top == TREE_EMPTY)
 		return SYS_OK;
-	struct cut c = cut_count(tree_frame(top), w);
+	struct cut c = cut(tree_frame(top), w, false);
 	sys_status_t status = tree_charge(dst, c.pages + c.nodes);
 	if (status != SYS_OK || c.nodes == 0)
 		return status;
-	dst->slot[0] = cut_make(tree_frame(top), w);
+	dst->slot[0] = cut(tree_frame(top), w, true).slot;
 	dst->inlined = false;
 	return SYS_OK;
 }

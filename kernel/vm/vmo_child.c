@@ -35,7 +35,7 @@ static u64 window_pages(const struct vmo *v, u64 offset, u64 size)
 	u64 limit = v->shape->size;
 	if (offset >= limit)
 		return 0;
-	if (page_up(size) >= limit - offset && v->shift + limit == v->content->size)
+	if (page_up(size) >= limit - offset && v->shift + limit == v->content->size && size > TREE_INLINE * PAGE_SIZE_)
 		return TREE_ALL - ((v->shift + offset) >> PAGE_SHIFT);
 	return MIN(page_up(size), limit - offset) >> PAGE_SHIFT;
 }
