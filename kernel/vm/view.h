@@ -22,6 +22,8 @@
 #pragma once
 #include "vm/vmo.h"
 
+#define ROOT_PAGES (1ull << (64 - PAGE_SHIFT))  /* a clone's pages, counted in its root, end here at the latest */
+
 enum view_state {
 	VIEW_LIVE,
 	VIEW_CLOSING,                   /* nothing falls through any more; mapping by mapping entries go */

@@ -94,7 +94,9 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 		return SYS_ERR_BAD_STATE;
 	if (((options & SYS_VMO_CHILD_SNAPSHOT) && (c->source || c->view)) || c->options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;
-	if (c->info_flags & SYS_VMO_INFO_CONTIGUOUS)
+	u64 first = (v->shift + offset) >> PAGE_SHIFT;
+	if ((c->info_flags & SYS_VMO_INFO_CONTIGUOUS) ||
+	    (c->view && first + (page_up(size) >> PAGE_SHIFT) > ROOT_PAGES - c->view->first))
 		return SYS_ERR_INVALID_ARGS;
 	if (c->cache_policy != SYS_CACHE_CACHED)
 		return SYS_ERR_BAD_STATE;
@@ -104,7 +106,7 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 	sys_status_t status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)
 		return status;
-	status = copy_content(child, v, (v->shift + offset) >> PAGE_SHIFT, window_pages(v, offset, size));
+	status = copy_content(child, v, first, window_pages(v, offset, size));
 	if (status != SYS_OK) {
 		vmo_discard(child);
 		return status;

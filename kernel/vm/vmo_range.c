@@ -95,9 +95,24 @@ static sys_status_t clear(struct vmo *v, u64 offset, u64 size, struct page_wait 
 	return status;
 }
 
+/* A clone's pages become markers, which hide its root's. */
+static sys_status_t cover(struct vmo *v, u64 offset, u64 size, u64 *done)
+{
+	u64 page = offset >> PAGE_SHIFT, end = (offset + size) >> PAGE_SHIFT;
+	sys_status_t status;
+	while (!mapping_unmap_step(v, page, end))
+		if (arch_preempt_poll())
+			return VM_AGAIN;
+	do
+		status = tree_zero_step(&v->tree, &page, end, TREE_CLEAN);
+	while (status == VM_AGAIN && !arch_preempt_poll());
+	*done = (page << PAGE_SHIFT) - offset;
+	return status;
+}
+
 sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w)
 {
-	bool stays = v->source || v->view || v->info_flags & SYS_VMO_INFO_CONTIGUOUS;
+	bool stays = v->source || v->info_flags & SYS_VMO_INFO_CONTIGUOUS;
 	u64 end = offset + size;
 	if (!vmo_trim(v))
 		return VM_AGAIN;
@@ -108,7 +123,7 @@ sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct pag
 			status = clear(v, at, n, w);
 			part = status == SYS_OK ? n : 0;
 		} else {
-			status = decommit(v, at, (end & ~PAGE_MASK) - at, &part);
+			status = (v->view ? cover : decommit)(v, at, (end & ~PAGE_MASK) - at, &part);
 		}
 		*done += part;
 		if (status != SYS_OK)

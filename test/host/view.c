@@ -310,6 +310,32 @@ START_TEST(root_shrinks)
 }
 END_TEST
 
+/* Markers of a clone hide the root, in its copies too. */
+START_TEST(zeroed)
+{
+	u64 done = 0;
+	begin(2000);
+	for (u64 i = 0; i < 2000; i += 100)
+		must_ok(supply(i, 1 + i));
+	struct vmo *c = clone_of(root, 0, 2000);
+	vaddr_t at = map(c, 0, 2000);
+	ck_assert(shown(at + 100 * P) == 101 && shown(at + 700 * P) == 701);
+	must_ok(put(c, 500, 5));
+	must_ok(vmo_op_range(c, SYS_VMO_OP_ZERO, 1 * P, 1798 * P, &done, &poll));
+	ck_assert(done == 1798 * P && shown(at + 100 * P) == 0 && shown(at + 700 * P) == 0 && seen(c, 1) == 0);
+	ck_assert(shown(at) == 1 && seen(c, 1800) == 1801 && seen(root, 500) == 501);
+	struct vmo *inside = clone_of(c, 600, 40), *all = clone_of(c, 0, 2000), *part = clone_of(c, 1795, 20);
+	ck_assert(seen(inside, 0) == 0 && seen(all, 500) == 0 && seen(all, 1900) == 1901);
+	ck_assert(seen(part, 3) == 0 && seen(part, 5) == 1801);
+	must_ok(put(all, 500, 6));
+	ck_assert(seen(c, 500) == 0 && seen(all, 501) == 0 && pqueue_empty(&pager->queue));
+	check(c), check(inside), check(all), check(part);
+	unmap(at, 2000);
+	drop(&c->object), drop(&inside->object), drop(&all->object), drop(&part->object);
+	end();
+}
+END_TEST
+
 /* What mappings of clones show follows the root, until the clone has its own. */
 START_TEST(mapped)
 {
@@ -772,6 +798,18 @@ static void end_object(struct model *m)
 	m->v = NULL;
 }
 
+/* A clone's pages are zero from now on, and hide the root's. Nobody is asked. */
+static void zero(struct model *m)
+{
+	u64 first = random_below(m->pages + 1), n = random_below(m->pages - first + 1), done = 0;
+	host_fail_charge_at = 0;
+	must_ok(vmo_op_range(m->v, SYS_VMO_OP_ZERO, first * P, n * P, &done, &poll));
+	for (u64 i = first; i < first + n; i++) {
+		m->own[i] = true;
+		m->value[i] = 0;
+	}
+}
+
 /* The view alone, as a revoke does it. */
 static void end_view(struct model *m)
 {
@@ -792,6 +830,7 @@ static void step(void)
 	case 2: case 3: case 4: random_supply(); break;
 	case 5: if (m != model && random_chance(30)) end_object(m); break;
 	case 6: if (m != model && random_chance(10)) end_view(m); break;
+	case 7: if (m != model) zero(m); break;
 	default: touch(m);
 	}
 	for (struct waiter *x = waiter; x < waiter + WAITERS; x++)
@@ -843,6 +882,7 @@ Suite *test_suite(void)
 	add_test(s, falls_through);
 	add_test(s, clones_of_clones);
 	add_test(s, root_shrinks);
+	add_test(s, zeroed);
 	add_test(s, mapped);
 	add_test(s, root_closes);
 	add_test(s, waiting);
