@@ -5,6 +5,7 @@
 #include "cap/slot.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "vm/window.h"
 
 #define INDEX_BITS 9u
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
@@ -196,6 +197,10 @@ void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t ri
 	s->rights = (u16)rights;
 	s->badge = badge;
 	s->flags = flags;
+	if (o->type == SYS_TYPE_VMO && vmo_is_window((struct vmo *)o)) {
+		s->flags |= SLOT_LISTED;
+		list_append(&((struct vmo *)o)->slots, &s->listed);
+	}
 	object_cap(o);
 	count_rights(o, rights, 1);
 	if (parent) {
@@ -214,6 +219,8 @@ void slot_clear(struct slot *s)
 
 	if (unlikely(s->flags & SLOT_WATCHED))
 		watch_slot_gone(s);
+	if (unlikely(s->flags & SLOT_LISTED))
+		list_remove(&s->listed);
 	deriv_remove(&s->open);
 	deriv_remove(&s->close);
 	give_free(s);
@@ -240,6 +247,10 @@ void slot_move(struct slot *src, struct slot *dst, u32 generation)
 	dst->flags = src->flags;
 	if (unlikely(src->flags & SLOT_WATCHED))
 		watch_slot_moved(src, dst);
+	if (unlikely(src->flags & SLOT_LISTED)) {
+		list_insert_after(&src->listed, &dst->listed);
+		list_remove(&src->listed);
+	}
 	take_place(&src->open, &dst->open, DERIV_SLOT_OPEN);
 	take_place(&src->close, &dst->close, DERIV_SLOT_CLOSE);
 	give_free(src);

@@ -78,8 +78,14 @@ static void cspace_left(struct thread *t)
 	cnode_set_cspace(t, NULL);
 }
 
+static void uncap_window(struct vmo *w)
+{
+	slot_clear(list_first(&w->slots, struct slot, listed));
+}
+
 void cap_boot(void)
 {
+	vm_hooks.uncap_window = uncap_window;
 	object_type_set(SYS_TYPE_CNODE, &cnode_type);
 	ipc_hooks = (struct ipc_hooks){ caps_check, caps_move, cspace_left };
 }

@@ -23,6 +23,7 @@ enum slot_flags {
 	SLOT_REVOKING = 2,              /* somebody revokes below it */
 	SLOT_RETIRED = 4,               /* its last generation was used */
 	SLOT_WATCHED = 8,               /* a watch was set through it (mem/watch.h); it may have ended by itself */
+	SLOT_LISTED = 16,               /* it names a window on a VMO, and is on the list of that one's slots */
 };
 
 struct slot {
@@ -30,9 +31,12 @@ struct slot {
 	u32 generation;
 	u16 rights;
 	u16 flags;
-	u64 badge;
 	struct deriv open, close;       /* free: open links the CNode's list of free slots */
-	u64 spare;                      /* with badge, which windows on a VMO do not use: links of an object's own slots, when SLICE and REFERENCE need them */
+	union {
+		u64 badge;
+		struct list listed;     /* SLOT_LISTED: among window->slots. A window does not stand below the account that pays for it, whose end
+		                         * has to find its capabilities elsewhere */
+	};
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
 
@@ -101,6 +105,7 @@ void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t ri
 void slot_clear(struct slot *s);
 /* dst (free) takes the place of src, which is cleared. O(1). */
 void slot_move(struct slot *src, struct slot *dst, u32 generation);
+static inline u64 slot_badge(const struct slot *s) { return s->flags & SLOT_LISTED ? 0 : s->badge; }
 static inline bool slot_derived(const struct slot *s) { return deriv_at(s->close.prev) != &s->open; }   /* something stands below it */
 
 /* The calls' work; statuses as the table declares them, or VM_AGAIN. */

@@ -101,7 +101,7 @@ int call_cap_info(struct call *c)
 	struct regs *r = c->r;
 
 	r->rdx = o->type | (u64)s->rights << 32;
-	r->r8 = s->badge;
+	r->r8 = slot_badge(s);
 	r->r9 = o->koid;
 	r->r10 = slot_derived(s);
 	return SYS_OK;
@@ -150,7 +150,7 @@ int call_cnode_info(struct call *c)
 		return SYS_OK;
 	}
 	c->r->r8 = type_and_rights(s);
-	c->r->r9 = s->badge;
+	c->r->r9 = slot_badge(s);
 	c->r->r10 = s->object->koid;
 	c->r->rdi = slot_derived(s);
 	return SYS_OK;

@@ -36,6 +36,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->windows);
 	list_init(&v->window);
 	list_init(&v->through);
+	list_init(&v->slots);
 	list_init(&v->views);
 	list_init(&v->kept);
 	list_init(&v->reclaim);
@@ -173,7 +174,9 @@ static bool vmo_reap(struct object *o)
 		return false;
 	if (v->base)
 		window_leave(v);
-	return true;
+	if (!list_empty(&v->slots))
+		vm_hooks.uncap_window(v);
+	return list_empty(&v->slots);
 }
 
 const struct object_type vmo_type = { .name = "vmo", .size = sizeof(struct vmo), .ended = vmo_ended, .reap = vmo_reap };

@@ -45,6 +45,7 @@ struct vmo {
 	struct vmo *base;               /* a window: what it was made from, to which it holds a reference; else NULL */
 	struct list windows, window;    /* windows made from it; a window's place among them */
 	struct list through;            /* a window: mappings made through it */
+	struct list slots;              /* a window: slots that name it (the layer above) */
 	struct view *view;              /* a clone of a root: what it sees of that; NULL: holes are zero */
 	struct list views;              /* a root: its clones' views */
 	struct list *untrimmed;         /* while trimming: the first of them that does not know the size yet */

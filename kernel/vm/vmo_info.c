@@ -22,8 +22,7 @@ static bool survey(struct vmo *v)
 /* SYS_VMO_INFO_*. A window tells of its owner what holds for itself too. */
 static u32 flags_of(const struct vmo *v)
 {
-	u32 hidden = SYS_VMO_INFO_COW_CLONE | (v->shape == v->content ? 0 : SYS_VMO_INFO_UNBOUNDED);
-	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~hidden : 0;
+	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~SYS_VMO_INFO_COW_CLONE : 0;
 	const struct view *view = v->content->view;
 	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED : 0;
 	return ((v->info_flags | owners) & ~VMO_KEPT) | paged;

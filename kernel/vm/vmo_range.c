@@ -60,24 +60,45 @@ static bool empty_step(struct vmo *v, u64 *page, u64 end)
 	return kept == end;
 }
 
-/* Entries go first, all of them: in the entry that finds none, pages go, for as long as nobody interrupts; then entries
- * are looked at again, since meanwhile somebody may have touched what is left. */
-static sys_status_t decommit(struct vmo *v, u64 offset, u64 size, u64 *done)
+/* The same where nothing does not mean zero, behind a clone or in front of a pager: markers take the place of whatever is
+ * there. In a root they are dirty, but for what was known to be zero before; who waits for its pages goes on. */
+static sys_status_t mark_step(struct vmo *v, u64 *page, u64 end)
 {
+	tree_slot_t kind;
+	if (!v->source)
+		return tree_zero_step(&v->tree, page, end, TREE_CLEAN);
+	u64 at = *page, stop = tree_next(&v->tree, at, end);
+	tree_run(&v->tree, at, at + 1, &kind);
+	if (tree_tag(kind) == TREE_ZERO)
+		at = stop = tree_run(&v->tree, at, end, &kind);
+	else if (tree_tag(kind) == TREE_PAGE)
+		stop = tree_run(&v->tree, at, MIN(end, at + TREE_STEP), &kind);
+	sys_status_t status = tree_zero_step(&v->tree, &at, stop, TREE_DIRTY);
+	if (!source_fail_step(v->source, *page, at, SYS_OK))
+		return VM_AGAIN;
+	*page = at;
+	return status == SYS_OK && at < end ? VM_AGAIN : status;
+}
+
+/* Whole pages. Entries go first, all of them: in the entry that finds none, pages go, for as long as nobody interrupts; then
+ * entries are looked at again, since meanwhile somebody may have touched what is left. */
+static sys_status_t empty(struct vmo *v, u64 offset, u64 size, u64 *done)
+{
+	bool marks = v->source || v->view;
 	u64 page = (offset + *done) >> PAGE_SHIFT, end = (offset + size) >> PAGE_SHIFT;
+	sys_status_t status = SYS_OK;
 	if (page == end)
 		return SYS_OK;
 	while (!mapping_unmap_step(v, page, end))
 		if (arch_preempt_poll())
 			return VM_AGAIN;
-	while (!empty_step(v, &page, end)) {
-		if (arch_preempt_poll()) {
-			*done = (tree_next(&v->tree, page, end) << PAGE_SHIFT) - offset;
-			return VM_AGAIN;
-		}
-	}
+	do
+		status = marks ? mark_step(v, &page, end) : empty_step(v, &page, end) ? SYS_OK : VM_AGAIN;
+	while (status == VM_AGAIN && !arch_preempt_poll());
 	*done = size;
-	return SYS_OK;
+	if (status != SYS_OK)
+		*done = ((marks ? page : tree_next(&v->tree, page, end)) << PAGE_SHIFT) - offset;
+	return status;
 }
 
 /* Clears bytes within one page. What reads zero already stays as it is; what is shared is copied, which never charges. */
@@ -95,35 +116,19 @@ static sys_status_t clear(struct vmo *v, u64 offset, u64 size, struct page_wait 
 	return status;
 }
 
-/* A clone's pages become markers, which hide its root's. */
-static sys_status_t cover(struct vmo *v, u64 offset, u64 size, u64 *done)
-{
-	u64 page = offset >> PAGE_SHIFT, end = (offset + size) >> PAGE_SHIFT;
-	sys_status_t status;
-	while (!mapping_unmap_step(v, page, end))
-		if (arch_preempt_poll())
-			return VM_AGAIN;
-	do
-		status = tree_zero_step(&v->tree, &page, end, TREE_CLEAN);
-	while (status == VM_AGAIN && !arch_preempt_poll());
-	*done = (page << PAGE_SHIFT) - offset;
-	return status;
-}
-
 sys_status_t vmo_zero(struct vmo *v, u64 offset, u64 size, u64 *done, struct page_wait *w)
 {
-	bool stays = v->source || v->info_flags & SYS_VMO_INFO_CONTIGUOUS;
 	u64 end = offset + size;
 	if (!vmo_trim(v))
 		return VM_AGAIN;
 	while (*done < size) {
 		u64 at = offset + *done, n = MIN(end - at, PAGE_SIZE_ - (at & PAGE_MASK)), part = 0;
 		sys_status_t status;
-		if (n < PAGE_SIZE_ || stays) {
+		if (n < PAGE_SIZE_ || v->info_flags & SYS_VMO_INFO_CONTIGUOUS) {
 			status = clear(v, at, n, w);
 			part = status == SYS_OK ? n : 0;
 		} else {
-			status = (v->view ? cover : decommit)(v, at, (end & ~PAGE_MASK) - at, &part);
+			status = empty(v, at, (end & ~PAGE_MASK) - at, &part);
 		}
 		*done += part;
 		if (status != SYS_OK)
@@ -157,6 +162,6 @@ sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done
 		return SYS_ERR_NOT_SUPPORTED;
 	if (!vmo_trim(v))
 		return VM_AGAIN;
-	return decommit(v, offset, size, done);
+	return empty(v, offset, size, done);
 }
 

@@ -62,5 +62,7 @@ struct vm_hooks {
 	void (*pager_ready)(struct pager *p);           /* its queue has another head, or is empty now */
 	/* Called by the pager's reap, a step each: leave the endpoint, wake receivers. True: done. */
 	bool (*pager_ended)(struct pager *p);
+	/* A window ends while capabilities name it: deletes that whose slot stands first on its list. */
+	void (*uncap_window)(struct vmo *w);
 };
 extern struct vm_hooks vm_hooks;

@@ -30,7 +30,10 @@ static inline sys_status_t vmo_resolve(struct vmo **v, u64 *offset, u64 size)
 	*offset = at;
 	return status;
 }
-static inline bool vmo_is_window(const struct vmo *v) { return v->content != v; }
+static inline bool vmo_is_window(const struct vmo *v)
+{
+	return v->info_flags & (SYS_VMO_INFO_SLICE | SYS_VMO_INFO_REFERENCE);
+}
 
 /* Makes a window: options: SYS_VMO_CHILD_SLICE or _REFERENCE; good arguments. INVALID_ARGS (it is not inside of v),
  * NOT_SUPPORTED (a slice of what changes its size, or may be discarded), BAD_STATE, NO_MEMORY. */

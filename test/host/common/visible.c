@@ -52,7 +52,7 @@ static void say_slots(const struct cnode *c)
 
 		if (s->object)
 			say("\n  %u.%u: koid %" PRIu64 " rights %x badge %" PRIx64 "%s%s", i, s->generation, s->object->koid,
-			    s->rights, s->badge, s->flags & SLOT_REVOKING ? " revoking" : "", slot_derived(s) ? " derived" : "");
+			    s->rights, slot_badge(s), s->flags & SLOT_REVOKING ? " revoking" : "", slot_derived(s) ? " derived" : "");
 		else if (s->generation || s->flags)
 			say("\n  %u.%u%s", i, s->generation, s->flags & SLOT_RETIRED ? " retired" : "");
 	}

@@ -49,6 +49,9 @@ static inline bool built_zero(int c) { return vmo[c].kind != CLONE; }
 /* What the kernel has there: where a call that may stop does not say how far it got. */
 static inline enum tree_tag there_is(int c, u64 page) { return tree_tag(tree_lookup(&vmo[c].v->tree, page)); }
 
+/* familyranges.c: the bytes of the content that a ZERO made zero which found no memory; NO_MEMORY. */
+sys_status_t zero_until(const struct target *t, u64 from, u64 to);
+
 /* ---- familychecks.c: comparing ---- */
 void compare_page(int c, u64 page);
 /* The first few pages of these bytes of the content. */

@@ -66,7 +66,7 @@ void op_decommit(void)
 }
 
 /* How far one that found no memory got: up to a page that it could not make, or could not hide. */
-static sys_status_t zero_until(const struct target *t, u64 from, u64 to)
+sys_status_t zero_until(const struct target *t, u64 from, u64 to)
 {
 	while (from < to) {
 		u64 page = from >> PAGE_SHIFT, next = MIN(to, (page + 1) << PAGE_SHIFT);

@@ -148,7 +148,7 @@ static sys_status_t zero_piece(int c, u64 from, u64 to)
 {
 	u64 page = from >> PAGE_SHIFT;
 	struct m_entry *e = entry_at(c, page);
-	bool whole = to - from == PAGE_SIZE_, stays = vmo[c].contiguous || vmo[c].kind == ROOT;
+	bool whole = to - from == PAGE_SIZE_, stays = vmo[c].contiguous;
 	struct m_page *p;
 
 	if (whole && !stays) {
@@ -286,6 +286,22 @@ static void sever(int i)
 			sever(o);
 }
 
+void delete_cap(int c)
+{
+	int parent = capability[c].parent;
+
+	for (int i = 0; i < CAPS; i++)
+		if (capability[i].name && capability[i].parent == c)
+			capability[i].parent = parent;
+	for (int s = 0; s < SEGMENTS; s++)
+		if (segment[s].below == c)
+			segment[s].below = parent;
+	for (int i = 0; i < VMOS; i++)
+		if (vmo[i].view_below == c)
+			vmo[i].view_below = parent;
+	capability[c].name = 0;
+}
+
 /* It ends, needed or not; while it is still named the entry stays. */
 static void end_vmo(int i)
 {
@@ -306,9 +322,10 @@ static void end_vmo(int i)
 		vmo[vmo[i].parent].children--;
 	vmo[i].children = 0;
 	vmo[i].parent = vmo[i].owner = vmo[i].base = vmo[i].root = NONE;
-	vmo[i].over = named(i);
-	if (!vmo[i].over)
-		vmo[i].v = NULL;
+	for (int c = 0; c < CAPS; c++)          /* a window's, which may stand elsewhere than below its account */
+		if (capability[c].name && capability[c].vmo == i)
+			delete_cap(c);
+	vmo[i].v = NULL;
 }
 
 void settle(void)
@@ -326,22 +343,6 @@ void settle(void)
 			}
 		}
 	}
-}
-
-void delete_cap(int c)
-{
-	int parent = capability[c].parent;
-
-	for (int i = 0; i < CAPS; i++)
-		if (capability[i].name && capability[i].parent == c)
-			capability[i].parent = parent;
-	for (int s = 0; s < SEGMENTS; s++)
-		if (segment[s].below == c)
-			segment[s].below = parent;
-	for (int i = 0; i < VMOS; i++)
-		if (vmo[i].view_below == c)
-			vmo[i].view_below = parent;
-	capability[c].name = 0;
 }
 
 static bool stands_below(int c, int above)
