@@ -110,6 +110,8 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 	u64 pages = 0, nodes = 0;
 	unsigned i = 0, dropped = 0;
 	for (; i < at->count && dropped < TREE_STEP; i++) {
+		if (content == TREE_EMPTY && (i = words_zero(at->slot, i, at->count)) == at->count)
+			break;
 		tree_slot_t slot = at->slot[i];
 		struct frame *f = frame_of(tree_frame(slot));
 		if (tree_tag(slot) == TREE_NODE) {
