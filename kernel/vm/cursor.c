@@ -5,7 +5,7 @@
  *      a page of its own          that page                   that page
  *      a shared page              that page                   a copy of it takes its place
  *      a marker                   the zero page               a fresh page takes its place
- *      a hole                     as behind() says            as behind() says
+ *      a hole                     as cursor_find() says       as cursor_find() says
  *
  * Before a page takes the place of another (or of the zero page), entries that show the old one are removed, so that no
  * mapping keeps it; the mapping whose fault this is replaces its entry by itself (cursor.replacing). Memory is charged
@@ -20,17 +20,6 @@
 #include "vm/mapping.h"
 #include "vm/source.h"
 #include "vm/view.h"
-
-/* What stands behind a hole: nothing, which reads as zero; a source, which is asked; or, of a clone, its root, which has
- * a page, nothing, or a source (view.h). SYS_OK: *shown. */
-static inline sys_status_t behind(const struct cursor *c, bool write, paddr_t *shown)
-{
-	const struct vmo *v = c->v;
-	u8 access = write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ;
-	if (unlikely(v->source != NULL) && c->page < v->source->limit)
-		return source_request(v->source, c->page, c->end - c->page, access, c->wait);
-	return unlikely(v->view != NULL) ? view_page(v->view, c->page, access, c->end - c->page, c->wait, shown) : SYS_OK;
-}
 
 /* ---- changing what is there --------------------------------------------------------------------- */
 /* Do other mappings than the one that faults show what is at this page? True: no, or not any more. */
@@ -140,10 +129,16 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 		c->page++;
 		return SYS_OK;
 	}
+	/* Behind a hole stands nothing, which reads as zero; a source, which is asked; or, of a clone, its root (view.h). */
+	u8 access = write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ;
+	if (unlikely(v->source != NULL) && slot == TREE_EMPTY && c->page < v->source->limit)
+		return source_request(v->source, c->page, c->end - c->page, access, c->wait);
 	paddr_t shown = zero_page;
-	sys_status_t status = slot == TREE_EMPTY ? behind(c, write, &shown) : SYS_OK;
-	if (unlikely(status != SYS_OK))
-		return status;
+	if (unlikely(v->view != NULL) && slot == TREE_EMPTY) {
+		sys_status_t status = view_page(v->view, c->page, access, c->end - c->page, c->wait, &shown);
+		if (status != SYS_OK)
+			return status;
+	}
 	if (own)
 		return fill_page(c, shown, out);
 	if (shown != zero_page)

@@ -115,7 +115,7 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 		status = vmo_resolve(&aux, &aux_offset, len);
 	if (status != SYS_OK)
 		return status;
-	if (aux->view || (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_CONTIGUOUS | VMO_KEPT)))
+	if (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_CONTIGUOUS | VMO_KEPT | VMO_CLONE))
 		return SYS_ERR_NOT_SUPPORTED;
 	while (*done < len) {
 		status = supply_page(v, (offset + *done) >> PAGE_SHIFT, aux, (aux_offset + *done) >> PAGE_SHIFT, fresh);

@@ -26,6 +26,7 @@ sys_status_t view_make(struct vmo *clone, const struct vmo *v, u64 first, u64 pa
 	view->limit = MIN(MIN(vmo_pages(clone), pages), limit > first ? limit - first : 0);
 	list_init(&view->link);
 	clone->view = view;
+	clone->info_flags |= VMO_CLONE;
 	if ((of && of->ended) || object_dying(&root->object)) {
 		view->ended = VIEW_GONE;
 		return SYS_OK;

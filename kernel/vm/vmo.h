@@ -12,7 +12,9 @@
 
 #define VMO_MAX_SIZE (UINT64_MAX - 64 * PAGE_SIZE_ + 1)         /* 2^64 - 64 pages' bytes */
 
-#define VMO_KEPT     (1u << 31)         /* in info_flags: it has kept pages (pagemap.h) */
+/* In info_flags, for the kernel's own use: it has kept pages (pagemap.h); it is a clone of a root (view.h). */
+#define VMO_KEPT     (1u << 31)
+#define VMO_CLONE    (1u << 30)
 
 struct source;
 struct mapping;
@@ -33,7 +35,7 @@ struct vmo {
 	struct tree tree;
 	u64 size, stream_size;          /* bytes; size in whole pages */
 	u32 options;                    /* SYS_VMO_* of its creation */
-	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed; VMO_KEPT */
+	u32 info_flags;                 /* SYS_VMO_INFO_* that are fixed; VMO_KEPT, VMO_CLONE */
 	u32 cache_policy;               /* enum sys_cache_policy: how mappings are entered (policy.c) */
 	struct list children, sibling;  /* direct children; its place among its parent's */
 	u64 child_count;

@@ -25,7 +25,7 @@ static u32 flags_of(const struct vmo *v)
 	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~SYS_VMO_INFO_COW_CLONE : 0;
 	const struct view *view = v->content->view;
 	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED : 0;
-	return ((v->info_flags | owners) & ~VMO_KEPT) | paged;
+	return ((v->info_flags | owners) & ~(VMO_KEPT | VMO_CLONE)) | paged;
 }
 
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info)
