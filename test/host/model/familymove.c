@@ -149,6 +149,9 @@ void op_transfer(void)
 	}
 	if (!room_for(to.o, 12) || !room_for(from.o, 12) || length > MANY)
 		return;
+	if (may_be_short(vmo[to.o].account, most_for(12)) || may_be_short(vmo[from.o].account, most_for(12)))
+		return;                         /* how far it got cannot be told */
+	world_arm = 0;
 	if (to.o == from.o && (to.shift << PAGE_SHIFT) + at < (from.shift << PAGE_SHIFT) + of + length &&
 	    (from.shift << PAGE_SHIFT) + of < (to.shift << PAGE_SHIFT) + at + length)
 		return;
