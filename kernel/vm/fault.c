@@ -101,7 +101,7 @@ void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 	const struct vmo_closing *c = &m->vmo->closing;
 	if (c->page <= page && page < c->end)
 		return;
-	if (!ref || m->vmo != w->root || page != w->page) {
+	if (!ref->frame || m->vmo != w->root || page != w->page) {
 		struct cursor at;
 		cursor_begin(&at, m->vmo, page, page + 1, 0, NULL);
 		if (view_closing(m->vmo) || !cursor_maybe(&at, false, &found))

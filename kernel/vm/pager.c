@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pager.c: what pager servers call: making roots, supplying pages, failing requests; and how a pager ends.
- *
- * Supplied pages are moved out of aux (transfer.c); what aux does not have is known to be zero.
- * What the root has already stays as it is, and aux's page is given up nevertheless: aux reads as zero where it was
- * supplied from. The new page is charged before anything changes; then waiters' faults are finished and the waiters
- * woken.
- * Lock: the kernel lock.
- */
+/* pager.c: what pager servers call: making roots, failing requests; and how a pager ends. Supply is in transfer.c. Lock:
+ * the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
 #include "lib/counters.h"
@@ -72,62 +66,6 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 	return status;
 }
 
-/* ---- what supply and op_range have in common ---------------------------------------------------- */
-/* *v is this pager's own root, or a window on it: from here on the root. One without a pager was somebody's, perhaps this
- * one's: BAD_STATE. */
-static inline sys_status_t check_root(const struct pager *p, struct vmo **v, u64 *offset, u64 len)
-{
-	const struct vmo *root = (*v)->content;
-	if (!page_aligned(*offset | len))
-		return SYS_ERR_INVALID_ARGS;
-	const struct source *s = root ? root->source : NULL;
-	if (likely(s && s->pager == p && !p->dead))
-		return vmo_resolve(v, offset, len);
-	if (s ? s->pager && s->pager != p : root && !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED))
-		return SYS_ERR_INVALID_ARGS;
-	sys_status_t status = vmo_resolve(v, offset, len);
-	return status == SYS_OK ? SYS_ERR_BAD_STATE : status;
-}
-
-/* ---- supply ------------------------------------------------------------------------------------- */
-/* One page, from nothing to answered. */
-static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
-{
-	struct page_ref ref;
-	bool new = false;
-	sys_status_t status;
-	if (likely(page < v->source->limit))
-		status = transfer_page(v, page, aux, aux_page, &ref, &new);
-	else
-		status = transfer_drop(aux, aux_page);
-	*fresh += new ? PAGE_SIZE_ : 0;
-	counters.pages_supplied += new;
-	if (status != SYS_OK)
-		return status;
-	return source_answer_step(v->source, page, new ? &ref : NULL) ? SYS_OK : VM_AGAIN;
-}
-
-sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
-                          u64 *done, u64 *fresh)
-{
-	sys_status_t status = page_aligned(aux_offset) ? check_root(p, &v, &offset, len) : SYS_ERR_INVALID_ARGS;
-	if (status == SYS_OK)
-		status = vmo_resolve(&aux, &aux_offset, len);
-	if (status != SYS_OK)
-		return status;
-	if (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_CONTIGUOUS | VMO_KEPT | VMO_CLONE))
-		return SYS_ERR_NOT_SUPPORTED;
-	while (*done < len) {
-		status = supply_page(v, (offset + *done) >> PAGE_SHIFT, aux, (aux_offset + *done) >> PAGE_SHIFT, fresh);
-		if (status != SYS_OK)
-			return status;
-		*done += PAGE_SIZE_;
-		if (*done < len && arch_preempt_poll())
-			return VM_AGAIN;
-	}
-	return SYS_OK;
-}
-
 /* ---- fail --------------------------------------------------------------------------------------- */
 static bool may_fail_with(i64 code)
 {
@@ -141,7 +79,7 @@ sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, 
 		return SYS_ERR_NOT_SUPPORTED;
 	if (op == SYS_PAGER_OP_FAIL && !may_fail_with(data))
 		return SYS_ERR_INVALID_ARGS;
-	sys_status_t status = check_root(p, &v, &offset, len);
+	sys_status_t status = pager_root(p, &v, &offset, len);
 	if (status != SYS_OK)
 		return status;
 	if (op != SYS_PAGER_OP_FAIL)

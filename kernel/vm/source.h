@@ -15,7 +15,7 @@
  * is forgotten: at worst its pages are asked for twice.
  */
 #pragma once
-#include "vm/vmo.h"
+#include "vm/window.h"
 
 struct page_ref;
 struct pager {
@@ -64,6 +64,21 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 /* FAIL; other ops NOT_SUPPORTED until their issue, unknown too. VM_AGAIN: some waiters are woken, make the
  * same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
+/* *v is this pager's own root, or a window on it: from here on the root, and *offset its own. One without a pager was
+ * somebody's, perhaps this one's: BAD_STATE. INVALID_ARGS (also: parts of pages), OUT_OF_RANGE. */
+static inline sys_status_t pager_root(const struct pager *p, struct vmo **v, u64 *offset, u64 len)
+{
+	const struct vmo *root = (*v)->content;
+	if (!page_aligned(*offset | len))
+		return SYS_ERR_INVALID_ARGS;
+	const struct source *s = root ? root->source : NULL;
+	if (likely(s && s->pager == p && !p->dead))
+		return vmo_resolve(v, offset, len);
+	if (s ? s->pager && s->pager != p : root && !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED))
+		return SYS_ERR_INVALID_ARGS;
+	sys_status_t status = vmo_resolve(v, offset, len);
+	return status == SYS_OK ? SYS_ERR_BAD_STATE : status;
+}
 /* Takes the first request off the queue, which is not empty: it is DELIVERED now. */
 static inline struct page_wait *pager_take(struct pager *p)
 {
@@ -88,7 +103,7 @@ void pager_kill(struct pager *p);
 sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, struct page_wait *w);
 /* One step each, a bounded number of waiters; true: nothing is left to do. */
 #define SOURCE_STEP 16u
-/* This page of the root is there now: finishes the faults of those who wait for it, and wakes them. */
+/* This page of the root is there now (ref; frame 0: look it up): finishes the faults of those who wait for it, and wakes them. */
 bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref);
 /* Pages [page, end) failed: wakes who waits for one of them. */
 bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status);

@@ -12,10 +12,11 @@
 #include "vm/transfer.h"
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "lib/counters.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
-#include "vm/window.h"
+#include "vm/source.h"
 
 #define RUN_PAGES (8 * TREE_FANOUT)     /* of markers, in one step */
 
@@ -25,7 +26,8 @@ static inline bool hidden(struct vmo *v, u64 page, paddr_t frame)
 	return !v->mappings.root || !frame_of(frame)->page.mapped || mapping_unmap_step(v, page, page + 1);
 }
 
-sys_status_t transfer_drop(struct vmo *v, u64 page)
+/* v has nothing at this page any more, and reads as zero there. VM_AGAIN, NO_MEMORY, BAD_STATE. */
+__attribute__((noinline)) static sys_status_t drop(struct vmo *v, u64 page)
 {
 	tree_slot_t slot = tree_lookup(&v->tree, page);
 	sys_status_t status = SYS_OK;
@@ -89,14 +91,18 @@ __attribute__((noinline)) static sys_status_t put_copy(struct vmo *dst, u64 page
 	return SYS_OK;
 }
 
-sys_status_t transfer_page(struct vmo *dst, u64 page, struct vmo *src, u64 src_page, struct page_ref *ref, bool *fresh)
+/* What src has at its page becomes dst's, if that has nothing there; then src reads as zero. *ref: what was put there just
+ * now; frame 0: nothing was. Nothing maps what dst has no page for. VM_AGAIN: make the same call again, also when it was
+ * put there already; NO_MEMORY, BAD_STATE (account): nothing has changed. */
+static inline __attribute__((always_inline)) sys_status_t move_page(struct vmo *dst, u64 page, struct vmo *src, u64 src_page,
+                                                                    struct page_ref *ref)
 {
 	struct tree_place to, from;
 	sys_status_t status;
 	tree_slot_t slot = tree_locate(&dst->tree, page, &to);
-	*fresh = false;
+	ref->frame = 0;
 	if (slot != TREE_EMPTY && (tree_tag(slot) == TREE_PAGE || dst->source))
-		return transfer_drop(src, src_page);
+		return drop(src, src_page);
 	slot = tree_locate(&src->tree, src_page, &from);
 	bool is_page = tree_tag(slot) == TREE_PAGE, moves = is_page && from.own && !src->view;
 	if (is_page && !hidden(src, src_page, tree_frame(slot)))
@@ -107,9 +113,44 @@ sys_status_t transfer_page(struct vmo *dst, u64 page, struct vmo *src, u64 src_p
 		status = is_page ? put_copy(dst, page, &to, tree_frame(slot)) : put_zero(dst, page, &to);
 	if (status != SYS_OK)
 		return status;
-	*fresh = true;
 	*ref = (struct page_ref){ is_page ? tree_frame(*to.slot) : zero_page, is_page, false };
-	return likely(moves) ? SYS_OK : transfer_drop(src, src_page);
+	return likely(moves) ? SYS_OK : drop(src, src_page);
+}
+
+/* ---- supply ------------------------------------------------------------------------------------- */
+/* One page, from nothing to answered. What the root has already stays as it is, and aux's page is given up nevertheless. */
+static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
+{
+	struct page_ref ref = { 0 };
+	sys_status_t status = likely(page < v->source->limit) ? move_page(v, page, aux, aux_page, &ref) : drop(aux, aux_page);
+	if (likely(ref.frame)) {
+		*fresh += PAGE_SIZE_;
+		counters.pages_supplied++;
+	}
+	if (status != SYS_OK)
+		return status;
+	return source_answer_step(v->source, page, &ref) ? SYS_OK : VM_AGAIN;
+}
+
+sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
+                          u64 *done, u64 *fresh)
+{
+	sys_status_t status = page_aligned(aux_offset) ? pager_root(p, &v, &offset, len) : SYS_ERR_INVALID_ARGS;
+	if (status == SYS_OK)
+		status = vmo_resolve(&aux, &aux_offset, len);
+	if (status != SYS_OK)
+		return status;
+	if (aux->info_flags & (SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_CONTIGUOUS | VMO_KEPT | VMO_CLONE))
+		return SYS_ERR_NOT_SUPPORTED;
+	while (*done < len) {
+		status = supply_page(v, (offset + *done) >> PAGE_SHIFT, aux, (aux_offset + *done) >> PAGE_SHIFT, fresh);
+		if (status != SYS_OK)
+			return status;
+		*done += PAGE_SIZE_;
+		if (*done < len && arch_preempt_poll())
+			return VM_AGAIN;
+	}
+	return SYS_OK;
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------- */
@@ -139,14 +180,13 @@ static sys_status_t move_seen(struct vmo *dst, u64 page, struct vmo *src, u64 sr
 		tree_locate(&dst->tree, page, &to);
 		status = put_copy(dst, page, &to, ref.frame);
 	}
-	return status == SYS_OK ? transfer_drop(src, src_page) : status;
+	return status == SYS_OK ? drop(src, src_page) : status;
 }
 
 /* One step: a page, or many where src has nothing. *page moves on. Nothing maps dst's pages. */
 static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *src, u64 src_page, struct page_wait *w)
 {
 	struct page_ref ref;
-	bool fresh;
 	tree_slot_t kind;
 	u64 run = MIN(end - *page, RUN_PAGES);
 	run = tree_run(&src->tree, src_page, src_page + run, &kind) - src_page;
@@ -161,7 +201,7 @@ static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *s
 	} else {
 		while (!tree_remove_step(&dst->tree, *page, *page + 1))         /* at most a path */
 			;
-		status = transfer_page(dst, *page, src, src_page, &ref, &fresh);
+		status = move_page(dst, *page, src, src_page, &ref);
 	}
 	*page += status == SYS_OK;
 	return status;

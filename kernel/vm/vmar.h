@@ -81,7 +81,7 @@ bool vmar_maps_count(const struct vmar *r, sys_maps_t *out, struct maps_count *k
  * ACCESS_DENIED, OUT_OF_RANGE, NO_MEMORY, BAD_STATE, or the pager's code. */
 sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned retries, struct page_wait *w);
 /* The page that the access behind w waits for is there: enters it if mapping and rights still allow; never allocates beyond the reserve.
- * ref: the page w->page of w->root, or NULL: look it up. */
+ * ref: the page w->page of w->root; its frame is 0: look it up. */
 void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref);
 
 /* Copies between kernel memory and the user memory of a space, one page-run at a time, faulting pages in. *done
