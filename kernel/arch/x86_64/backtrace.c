@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* backtrace.c: the second half of a panic: registers, and the way here by frame pointers with names from the image's
- * own table (boot/ksyms). Trusts nothing that it reads: each frame must lie on one of the kernel's stacks, above the
- * one before. */
+/* backtrace.c: the second half of a panic: registers, and the way here, with names from the image's own table
+ * (boot/ksyms). There are no frame pointers (they cost every call two instructions and a register): what on the stack
+ * looks like a return address is printed, and may be left over from an earlier call. Trusts nothing that it reads. */
 #include "arch/x86_64/cpu.h"
 #include "lib/print.h"
+#include "lib/string.h"
 
 #define DEPTH 32u
 
@@ -46,23 +47,35 @@ static void print_address(const char *what, u64 address, u64 back)
 		kprintf("vellum: %s %016lx\n", what, address);
 }
 
-static bool on_stack(u64 frame)
+/* Is there a call to something in the kernel just before it? */
+static bool after_call(u64 a)
 {
-	const struct cpu_stacks *stacks = cpu_stacks_around(frame);
-	return stacks && frame <= (u64)(stacks + 1) - 16 && frame % 8 == 0;
+	int32_t direct;
+
+	if (!in_code(a - 7) || !in_code(a))
+		return false;
+	const u8 *at = (const u8 *)a;
+	memcpy(&direct, at - 4, sizeof(direct));
+	if (at[-5] == 0xe8 && in_code(a + (u64)(i64)direct))
+		return true;
+	return at[-2] == 0xff || at[-3] == 0xff || at[-6] == 0xff || at[-7] == 0xff;    /* through a pointer */
 }
 
-static void print_frames(u64 frame)
+/* Of the stack that `from` lies on: guard pages are not mapped. */
+static void print_stack(u64 from)
 {
-	for (unsigned i = 0; i < DEPTH && on_stack(frame); i++) {
-		const u64 *at = (const u64 *)frame;
-		if (!in_code(at[1]))
-			return;
-		print_address("  from", at[1], 1);
-		if (at[0] <= frame)
-			return;
-		frame = at[0];
-	}
+	const struct cpu_stacks *s = cpu_stacks_around(from);
+
+	if (!s)
+		return;
+	u64 end = from < (u64)s->ist_guard ? (u64)s->ist_guard : (u64)(s + 1);
+	u64 low = end == (u64)(s + 1) ? (u64)s->ist : (u64)s->stack;
+	const u64 *at = (const u64 *)((MAX(from, low) + 7) & ~7ull);
+	for (unsigned shown = 0; at < (const u64 *)end && shown < DEPTH; at++)
+		if (after_call(*at)) {
+			print_address("  from", *at, 1);
+			shown++;
+		}
 }
 
 static void print_registers(const struct regs *r)
@@ -86,9 +99,9 @@ noreturn void arch_panic_dump(void)
 			c->regs.rsp, c->regs.rax, c->regs.vector);
 	if (r && !(r->cs & 3)) {
 		print_address("    at", r->rip, 0);
-		print_frames(r->rbp);
+		print_stack(r->rsp);
 	} else {
-		print_frames((u64)__builtin_frame_address(0));
+		print_stack((u64)__builtin_frame_address(0));
 	}
 	arch_shutdown(ARCH_SHUTDOWN_PANIC);
 }

@@ -191,6 +191,5 @@ boot_high:
 	movl -16(%rsp), %edi
 	movl -12(%rsp), %esi
 	movq -8(%rsp), %rdx
-	xorl %ebp, %ebp                         /* the end of backtraces */
 	call arch_boot
 	.section .note.GNU-stack, "", @progbits

@@ -44,7 +44,7 @@ struct cpu {
 	_Alignas(CPU_AREA) u8 area[ARCH_CPU_AREA_SIZE];         /* kernel lock */
 };
 
-/* Each stack has a page below it that is not mapped; backtraces end at `top`. */
+/* Each stack has a page below it that is not mapped. */
 struct cpu_stacks {
 	u8 guard[PAGE_SIZE_], stack[STACK_SIZE];
 	u8 ist_guard[PAGE_SIZE_], ist[3][IST_STACK_SIZE];

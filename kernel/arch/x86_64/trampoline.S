@@ -74,7 +74,6 @@ smp_begin:
 	testq %rdi, %rdi
 	jz smp_halt
 	movq CPU_STACK(%rdi), %rsp
-	xorl %ebp, %ebp                         /* the end of backtraces */
 	call smp_entry
 
 /* noreturn void smp_halt(void): for ever, without its stack. */
