@@ -178,7 +178,7 @@ static void place_unfinished(int how)
 	other.cnode = last + (1ull << 32);              /* the only free slot */
 	OKAY(sys_thread_set_priority(SYS_CAP_THREAD, own_priority() - 1));
 	helper_go(thread);
-	OKAY(sys_cnode_create(ut, 1 << 16, &cnode));
+	OKAY(sys_cnode_create(ut, 1 << 17, &cnode));       /* long enough for a timer that comes late */
 	other.stop = true;
 	OKAY(sys_notification_signal(other.ntfn, 1));
 	EQ(until_exited(thread), SYS_OK);
