@@ -20,6 +20,7 @@
 static struct account root;
 static u64 root_frames;                 /* what can be in use by accounts: the root's total and the margin */
 struct list account_reapable = LIST_INIT(account_reapable);
+struct account *account_short;
 
 #ifdef VELLUM_HOST
 u64 host_fail_charge_at;
@@ -44,7 +45,11 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	list_init(&a->children);
 	list_init(&a->sibling);
 	list_init(&a->watches);
-	list_init(&a->discardable);
+	list_init(&a->forks);
+	list_init(&a->discardable.contents);
+	list_init(&a->roots.contents);
+	a->round.number = 1;
+	a->round.oldest = FRAME_OLDEST;
 	list_init(&a->dying_link);
 	low_init(&a->low);
 	account_figure(a);
@@ -72,6 +77,8 @@ static sys_status_t account_need_slow(struct account *a, u64 n)
 		if (step >= ACCOUNT_STEPS && arch_preempt_poll())
 			return VM_AGAIN;
 	}
+	bool helps = n <= account_free(a) + a->discardable.frames + a->roots.frames || !list_empty(&a->forks);
+	account_short = helps && !a->closed ? a : NULL;
 	return a->closed ? SYS_ERR_BAD_STATE : SYS_ERR_NO_MEMORY;
 }
 
@@ -192,6 +199,7 @@ static void account_ended(struct object *o)
 	struct account *a = container_of(o, struct account, object);
 
 	a->closed = true;
+	account_short = account_short == a ? NULL : account_short;
 	list_remove(&a->dying_link);            /* its dying objects are handed up from now on */
 	list_remove(&a->sibling);
 	list_append(&a->parent->children, &a->sibling);

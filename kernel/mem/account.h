@@ -11,6 +11,12 @@
 
 #define SLAB_CLASSES 9u
 
+/* Contents that an account pays for and that can be had again, in the order in which they go, and the frames charged to them (vm/reclaim.c). */
+struct cache {
+	struct list contents;
+	u64 frames;
+};
+
 struct account {
 	struct object object;           /* its memory is its parent's */
 	u64 total, used, promised, peak;
@@ -21,7 +27,10 @@ struct account {
 	u64 objects;                    /* objects in its slabs that live (children among them) */
 	u32 sweep;                      /* the slab that slab_first_object looks at next */
 	struct object *dying;           /* objects being destroyed, a stack (object.c) */
-	struct list discardable;        /* contents that it pays for and that may be given up: longest unlocked first (vm/discard.c) */
+	struct list forks;              /* contents with pages that may hold nothing but zeros */
+	struct cache discardable, roots;        /* unlocked ones, longest unlocked first; what pagers have */
+	u64 uncached;                   /* as cache.frames, for all other contents */
+	struct { u32 number; u8 oldest, seen, idle; } round;    /* of looking at the pages of its roots */
 	struct list watches;            /* that it pays for: those whose slots have moved elsewhere end with it */
 	struct watch_low low;           /* that look at it */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */
@@ -37,6 +46,9 @@ struct account {
  * account_init needs frame_init. */
 struct account *account_root(void);
 void account_init(void);
+
+/* The account whose last charge or promise was refused, if giving up what can be had again would have helped; else NULL. */
+extern struct account *account_short;
 
 /* Charges n frames: OK, BAD_STATE (closed or dying), NO_MEMORY, or VM_AGAIN: something of the account's is dying, more than one entry can destroy; the call is
  * made again. Nothing is taken from the free list by this. Where it is short it destroys: the caller holds no pointer to a dying object of the account. */
@@ -71,7 +83,13 @@ void account_settle_step(struct account *a);
 #ifdef VELLUM_HOST
 /* Host tests: the n-th allocation from now on (a charge, a promise, a cell) fails with NO_MEMORY; 0: none does. Counts down. */
 extern u64 host_fail_charge_at;
-static inline bool account_fail_here(void) { return host_fail_charge_at && --host_fail_charge_at == 0; }
+static inline bool account_fail_here(void)
+{
+	if (!host_fail_charge_at || --host_fail_charge_at)
+		return false;
+	account_short = NULL;
+	return true;
+}
 #else
 static inline bool account_fail_here(void) { return false; }
 #endif

@@ -192,6 +192,6 @@ int call_untyped_info(struct call *c)
 	c->r->r8 = a->used << PAGE_SHIFT;
 	c->r->r9 = a->promised << PAGE_SHIFT;
 	c->r->r10 = a->peak << PAGE_SHIFT;
-	c->r->rdi = 0;                          /* nothing is reclaimed yet: no content is a cache */
+	c->r->rdi = (a->discardable.frames + a->roots.frames) << PAGE_SHIFT;
 	return SYS_OK;
 }

@@ -9,6 +9,7 @@
 #include "syscall/check.h"
 #include "syscall/fastpath.h"
 #include "syscall/table.h"
+#include "vm/reclaim.h"
 
 /* ---- rights that options select -------------------------------------------------------------------------------------------------------- */
 
@@ -171,6 +172,7 @@ __attribute__((noinline)) static struct arch_context *blocked(struct thread *t)
 __attribute__((noinline)) static struct arch_context *not_ok(struct thread *t, int status)
 {
 	t->retries++;
+	status = reclaim_or(status);
 	switch (status) {
 	case VM_AGAIN:
 		if (t->state != SYS_THREAD_EXITED)

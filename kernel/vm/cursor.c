@@ -66,6 +66,8 @@ static inline paddr_t fresh_page(const struct cursor *c, paddr_t shown)
 		return copy;
 	}
 	counters.zero_fills++;
+	if (unlikely(!list_on(&c->v->reclaim)) && c->made)
+		list_push(&c->v->object.account->forks, &c->v->reclaim);
 	return frame_alloc_page(c->made);
 }
 

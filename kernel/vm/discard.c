@@ -5,6 +5,7 @@
  */
 #include "lib/assert.h"
 #include "vm/mapping.h"
+#include "vm/reclaim.h"
 #include "vm/window.h"
 
 sys_status_t vmo_lock_check(struct vmo **v, u32 op, u64 offset, u64 size, sys_vmo_lock_state_t *state)
@@ -20,6 +21,8 @@ sys_status_t vmo_lock_check(struct vmo **v, u32 op, u64 offset, u64 size, sys_vm
 		return SYS_ERR_BAD_STATE;
 	if (op == SYS_VMO_OP_TRY_LOCK && c->discarded)
 		return SYS_ERR_UNAVAILABLE;
+	if (op == SYS_VMO_OP_LOCK && c->discarded && c->tree.charged && !vmo_discard_step(c))
+		return VM_AGAIN;                /* all of it goes, or nothing */
 	*state = (sys_vmo_lock_state_t){ .size = size, .discarded_size = c->discarded ? size : 0 };
 	*v = c;
 	return SYS_OK;
@@ -31,9 +34,9 @@ void vmo_lock(struct vmo *v, u32 op)
 	v->locks += lock ? 1 : -1u;
 	v->discarded &= !lock;
 	if (lock)
-		list_remove(&v->reclaim);
+		reclaim_withdraw(v);
 	else if (v->locks == 0)
-		list_append(&v->object.account->discardable, &v->reclaim);
+		reclaim_offer(v, &v->object.account->discardable);
 }
 
 bool vmo_discard_step(struct vmo *v)

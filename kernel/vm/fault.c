@@ -7,6 +7,7 @@
  * saves a fault. Lock: the kernel lock.
  */
 #include "lib/assert.h"
+#include "vm/reclaim.h"
 #include "vm/space.h"
 #include "vm/view.h"
 
@@ -72,7 +73,7 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 	if (status != SYS_OK) {
 		if (unlikely(v->closing.end))           /* its walk left this entry out, and another fault may see its end */
 			space_unmap_span(s, va, va + PAGE_SIZE_);
-		return status;
+		return reclaim_or(status);
 	}
 	/* A page that is to be replaced takes the record's walk along inside of the cursor, which must see its end
 	 * itself: so help comes after it. */

@@ -8,6 +8,7 @@
 #include "mem/slab.h"
 #include "vm/cursor.h"
 #include "vm/mapping.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/transfer.h"
 #include "vm/window.h"
@@ -61,7 +62,9 @@ sys_status_t pager_create_vmo(struct pager *p, struct account *a, u32 options, u
 	if (status != SYS_OK)
 		return status;
 	status = add_source(*out, p, key);
-	if (status != SYS_OK)
+	if (status == SYS_OK)
+		reclaim_offer(*out, &a->roots);
+	else
 		vmo_discard(*out);
 	return status;
 }

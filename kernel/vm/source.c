@@ -388,6 +388,12 @@ bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 	return true;
 }
 
+bool source_awaits(const struct source *s, u64 page)
+{
+	const struct page_wait *w = owner_at(s, page);
+	return (w && w->page == page) || joiner_in(s, page, page + 1);
+}
+
 static void mark(u64 *arrived, u64 first, u64 count, u64 page, u64 end)
 {
 	for (u64 i = MAX(first, page); i < MIN(first + count, end); i++)

@@ -101,6 +101,8 @@ void pager_kill(struct pager *p);
 
 /* Called by cursor.c: page of root v is missing. Registers w, unless it only polls: SHOULD_WAIT; or BAD_STATE. */
 sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, struct page_wait *w);
+/* Does anybody wait for this page, which is there, still? */
+bool source_awaits(const struct source *s, u64 page);
 /* One step each, a bounded number of waiters; true: nothing is left to do. */
 #define SOURCE_STEP 16u
 /* This page of the root is there now (ref; frame 0: look it up): finishes the faults of those who wait for it, and wakes them. */

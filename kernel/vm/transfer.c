@@ -16,6 +16,7 @@
 #include "lib/string.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 
 #define RUN_PAGES (8 * TREE_FANOUT)     /* of markers, in one step */
@@ -145,7 +146,7 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 	while (*done < len) {
 		status = supply_page(v, (offset + *done) >> PAGE_SHIFT, aux, (aux_offset + *done) >> PAGE_SHIFT, fresh);
 		if (status != SYS_OK)
-			return status;
+			return reclaim_or(status);
 		*done += PAGE_SIZE_;
 		if (*done < len && arch_preempt_poll())
 			return VM_AGAIN;
@@ -248,5 +249,5 @@ sys_status_t vmo_transfer(struct vmo *dst, u32 options, u64 offset, u64 len, str
 		if (status == SYS_OK && page < end && arch_preempt_poll())
 			return VM_AGAIN;
 	}
-	return status;
+	return reclaim_or(status);             /* here: what is done is not to be done again */
 }

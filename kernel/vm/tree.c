@@ -66,7 +66,7 @@ void tree_release(struct tree *t)
 void tree_uncharge(struct tree *t, u64 frames)
 {
 	DEBUG_ASSERT(t->charged >= frames);
-	t->charged -= frames;
+	tree_charged(t, -frames);
 	if (unlikely(t->reserve))
 		t->reserve += frames;
 	else
@@ -120,7 +120,7 @@ void path_find(const struct tree *t, u64 index, struct tree_path *p)
 /* ---- finding ------------------------------------------------------------------------------------ */
 void tree_init(struct tree *t, struct account *account)
 {
-	*t = (struct tree){ .inlined = true, .account = account };
+	*t = (struct tree){ .inlined = true, .account = account, .counted = &account->uncached };
 }
 
 static tree_slot_t locate_nowhere(struct tree_place *at)

@@ -46,6 +46,7 @@ struct tree {
 	                                 * gives back to them while there are any */
 	u64 charged;                    /* frames it can reach, charged to: */
 	struct account *account;
+	u64 *counted;                   /* which of that one's counts they are in */
 };
 
 void tree_init(struct tree *t, struct account *account);
@@ -108,6 +109,11 @@ paddr_t tree_take_at(struct tree *t, u64 page, struct tree_place *at);
 /* Frees the nodes on the way to `page` that hold nothing. The path is the tree's own. */
 void tree_prune(struct tree *t, u64 page);
 
+static inline void tree_charged(struct tree *t, u64 frames)
+{
+	t->charged += frames;
+	*t->counted += frames;
+}
 static inline sys_status_t tree_charge(struct tree *t, u64 frames)
 {
 	sys_status_t status = SYS_OK;
@@ -116,7 +122,7 @@ static inline sys_status_t tree_charge(struct tree *t, u64 frames)
 	else
 		status = account_charge(t->account, frames);
 	if (likely(status == SYS_OK))
-		t->charged += frames;
+		tree_charged(t, frames);
 	return status;
 }
 void tree_uncharge(struct tree *t, u64 frames);
@@ -129,8 +135,8 @@ static inline sys_status_t tree_move_charge(struct tree *from, struct tree *to, 
 	sys_status_t status = account_move_charge(from->account, to->account, frames);
 	if (status != SYS_OK)
 		return status;
-	from->charged -= frames;
-	to->charged += frames;
+	tree_charged(from, -frames);
+	tree_charged(to, frames);
 	return SYS_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/view.h"
 #include "vm/window.h"
@@ -41,7 +42,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 	list_init(&v->kept);
 	list_init(&v->reclaim);
 	if (options & SYS_VMO_DISCARDABLE)
-		list_append(&a->discardable, &v->reclaim);
+		reclaim_offer(v, &a->discardable);
 	v->content = v->shape = v;
 	watch_list_init(&v->watches);
 	*out = v;
@@ -51,7 +52,7 @@ sys_status_t vmo_make(struct account *a, u64 size, u32 options, u32 info_flags, 
 void vmo_discard(struct vmo *v)
 {
 	ASSERT(v->tree.charged == 0 && !v->mapping_count && !v->source && !v->view && !list_on(&v->sibling));
-	list_remove(&v->reclaim);
+	reclaim_withdraw(v);
 	object_discard(&v->object);
 }
 
@@ -129,7 +130,7 @@ static void leave_parent(struct vmo *v)
 static void vmo_ended(struct object *o)
 {
 	struct vmo *v = container_of(o, struct vmo, object);
-	list_remove(&v->reclaim);
+	reclaim_withdraw(v);
 	if (!v->child_count)
 		leave_parent(v);
 }
@@ -205,7 +206,7 @@ void vmo_check(struct vmo *v)
 	}
 	ASSERT(children == v->child_count);
 	ASSERT((v->parent != NULL) == list_on(&v->sibling));
-	ASSERT(list_on(&v->reclaim) == (v->options & SYS_VMO_DISCARDABLE && !v->locks && !object_dying(&v->object)));
+	reclaim_check(v);
 	watch_list_check(&v->watches);
 	window_check(v);
 	pagemap_check(v);

@@ -67,7 +67,9 @@ struct vmo {
 	u32 kept_count;
 	u32 locks;                      /* a discardable one: while there are none its content may be given up (discard.c) */
 	bool discarded;                 /* it has been, and nobody was told yet */
-	struct list reclaim;            /* unlocked: among its account's, longest unlocked first */
+	struct list reclaim;            /* its place in one of the account's lists of what can be given up (reclaim.h) ... */
+	u64 hand;                       /* ... the page that is looked at next, */
+	u32 round;                      /* and, of a root, the last round that has looked at all of them */
 };
 
 extern const struct object_type vmo_type;

@@ -7,6 +7,7 @@
 #include "vm/hint.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/window.h"
 
@@ -45,7 +46,7 @@ static sys_status_t commit(struct vmo *v, u64 offset, u64 size, u64 *done, struc
 		if (status == SYS_OK && *done < size && arch_preempt_poll())
 			status = VM_AGAIN;
 	}
-	return status;
+	return reclaim_or(status);
 }
 
 /* One step of giving up [*page, end), which has no entries; what is kept is cleared in place. True: done. */

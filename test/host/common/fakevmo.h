@@ -9,6 +9,7 @@
 #include "mem/account.h"
 #include "mem/frame.h"
 #include "vm/source.h"
+#include "vm/reclaim.h"
 #include "vm/space.h"
 
 struct fake { struct vmo v; paddr_t *frame; paddr_t *old; bool paged; u64 asked; };
@@ -163,6 +164,9 @@ void tree_count(const struct tree *t, u64 page, u64 end, struct tree_counts *out
 		out->private_pages += f->frame[page] && !fake_is_shared(f, page);
 	}
 }
+
+/* There is nothing to give up. */
+sys_status_t reclaim_step(void) { return SYS_ERR_NO_MEMORY; }
 
 /* A machine, the zero page, an account of so many frames, a space in it. */
 static struct account *account;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* reclaim.h: what an account can have again when a charge is short (reclaim.c). Lock: the kernel lock. */
+#pragma once
+#include "vm/vmo.h"
+
+/* v's content can be had again from now on: it goes behind those that already can. */
+void reclaim_offer(struct vmo *v, struct cache *cache);
+/* It cannot any more; or v has nothing that could be looked at. */
+void reclaim_withdraw(struct vmo *v);
+/* For who is about to tell of `status`, and holds no place in any content: NO_MEMORY becomes VM_AGAIN if a step was done for the
+ * account that was short; then the call or the access is made again. False steps end: at most a few rounds over what there is. */
+sys_status_t reclaim_step(void);
+static inline sys_status_t reclaim_or(sys_status_t status)
+{
+	return unlikely(status == SYS_ERR_NO_MEMORY) ? reclaim_step() : status;
+}
+/* Walker: v is where its account looks for it, and counted so. */
+void reclaim_check(const struct vmo *v);
