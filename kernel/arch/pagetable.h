@@ -30,7 +30,7 @@ unsigned pt_absent(paddr_t root, vaddr_t va, unsigned max);
 /* Makes n entries, which pt_absent() has counted, from va's on. */
 void pt_map_absent(paddr_t root, vaddr_t va, const struct pt_entry *entry, unsigned n);
 struct pt_entry pt_query(paddr_t root, vaddr_t va);
-/* Does va's entry name this frame, and was it accessed since this was last asked? No flush: a CPU that still has the entry does not mark it again. */
+/* Does va's entry name this frame, and was it accessed since this was last asked? Flushes here only: another CPU that still has the entry does not mark it again. */
 bool pt_harvest(paddr_t root, vaddr_t va, paddr_t frame);
 /* For user copies: the kernel's address of the byte at va if all of `need` (PT_READ, PT_WRITE) is allowed at every level, else NULL. Marks accessed (dirty). */
 void *pt_reach(paddr_t root, vaddr_t va, u32 need);

@@ -35,7 +35,6 @@ _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per
 /* frame.state of a page. Its age: how many rounds of reclaim have not seen it accessed, none if it is young; what is oldest
  * goes first. An access by a call sets it young (vm/cursor.h), one by a program marks the hardware entry. */
 #define FRAME_AGE       0x00ffu
-#define FRAME_SEEN      2u              /* the age of a page whose entries were found accessed: more than that of one that nobody had time to access yet */
 #define FRAME_OLDEST    0x00ffu         /* as if nobody had ever accessed it: DONT_NEED */
 #define FRAME_GUARDED   0x0100u         /* ALWAYS_NEED: reclaim leaves it */
 #define FRAME_ZERO_FORK 0x0200u         /* made from zero by an access: may hold zeros only, and nobody has looked yet */

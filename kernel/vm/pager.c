@@ -113,6 +113,7 @@ static bool pager_reap(struct object *o)
 		if (source_end_step(s, SYS_ERR_BAD_STATE)) {
 			list_remove(&s->link);
 			s->pager = NULL;
+			reclaim_withdraw(s->root);      /* nobody would bring its pages again */
 			watch_fire(&s->watches);
 		}
 		return false;

@@ -9,11 +9,11 @@
  * the way out of the kernel one step is done here and the call or the access made again. All that a step leaves undone stands in
  * the VMO (`hand`, the record of entries being taken away) and in the account, so anybody can go on, or nobody.
  *
- * The clock. A round looks at all pages of an account's roots. A page's age (frame.state) is in rounds: one whose entries were
- * found accessed is FRAME_SEEN, others get older by one. A round drops the pages that are at least as old as the oldest one that
- * was seen in the round before, so DONT_NEED's go first. A page that has just come is younger than one that was accessed: it was
- * supplied for somebody who may not have run yet, and as long as anything else can go, it stays. If all are accessed all the
- * time that does not protect them for ever (IDLE_FIRM). Lock: the kernel lock.
+ * The clock. A round looks at all pages of an account's roots. A page's age (frame.state) is in rounds: one that has just come,
+ * or whose entries were found accessed, is young, others get older by one. A round drops the pages that are at least as old as
+ * the oldest one that was seen in the round before, so DONT_NEED's go first, and what has just come for somebody who may not have
+ * run yet is passed by at least once. If all are accessed all the time that does not protect them for ever (IDLE_FIRM).
+ * Lock: the kernel lock.
  */
 #include "vm/reclaim.h"
 #include "lib/assert.h"
@@ -168,7 +168,7 @@ static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
 		return false;
 	if (age >= a->round.oldest && !firm)
 		return true;
-	age = was ? FRAME_SEEN : MIN(age + 1, FRAME_OLDEST);
+	age = was ? 0 : MIN(age + 1, FRAME_OLDEST);
 	f->state = (u16)((f->state & ~FRAME_AGE) | age);
 	a->round.seen = (u8)MAX(a->round.seen, age);
 	return false;

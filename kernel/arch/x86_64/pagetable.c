@@ -201,7 +201,10 @@ bool pt_harvest(paddr_t root, vaddr_t va, paddr_t frame)
 	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
 	if (!entry || (*entry & (E_FRAME | E_PRESENT)) != (frame | E_PRESENT))
 		return false;
-	return __atomic_fetch_and(entry, ~E_ACCESSED, __ATOMIC_RELAXED) & E_ACCESSED;
+	if (!(__atomic_fetch_and(entry, ~E_ACCESSED, __ATOMIC_RELAXED) & E_ACCESSED))
+		return false;
+	mmu_flush_page(root, va);
+	return true;
 }
 
 void *pt_reach(paddr_t root, vaddr_t va, u32 need)

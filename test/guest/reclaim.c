@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* reclaim.c: what an account gives up before a charge fails: pages of zeros, unlocked discardable VMOs, clean pages of roots. Each
+ * test has an account that is smaller than what it puts there. */
+#include "common/client.h"
+#include "common/content.h"
+
+static sys_cap_t small;
+
+static uint64_t reclaimable(void)
+{
+	sys_untyped_info_t info;
+
+	OKAY(sys_untyped_info(small, &info));
+	return info.reclaimable;
+}
+
+static void root_in_small(uint64_t pages)
+{
+	small = new_untyped(pages * PAGE);
+	pager = new_pager(&ep);
+	OKAY(sys_pager_create_vmo(pager, small, 0, KEY, PAGES * PAGE, &vmo));
+}
+
+/* Writes pages of new VMOs in the account until it is full; how many. */
+static uint64_t fill(uint64_t first_word)
+{
+	sys_cap_t filler = new_vmo_in(small, 64 * PAGE);
+	uint64_t n = 0;
+
+	while (n < 64 && sys_vmo_write(filler, &first_word, n * PAGE, 8) == SYS_OK)
+		n++;
+	return n;
+}
+
+TEST("vmo_write:OK pages of zeros go when the account is short, others stay; each is looked at once (EVICT-10)")
+{
+	small = new_untyped(24 * PAGE);
+	sys_cap_t zeros = new_vmo_in(small, 8 * PAGE), data = new_vmo_in(small, 4 * PAGE);
+	uint64_t zero = 0;
+
+	for (uint64_t i = 0; i < 8; i++)
+		OKAY(sys_vmo_write(zeros, &zero, i * PAGE, 8));
+	put(zeros, 3 * PAGE + 8, 7);
+	for (uint64_t i = 0; i < 4; i++)
+		put(data, i * PAGE, i + 1);
+	EQ(committed_of(zeros), 8 * PAGE);
+	CHECK(fill(9) > 8);
+	EQ(committed_of(zeros), PAGE);
+	EQ(get(zeros, 0), 0);
+	EQ(get(zeros, 3 * PAGE + 8), 7);
+	for (uint64_t i = 0; i < 4; i++)
+		EQ(get(data, i * PAGE), i + 1);
+}
+
+TEST("vmo_op_range:UNAVAILABLE an unlocked discardable VMO goes whole, a locked one stays, LOCK tells (VMO-LOCK-06, VMO-LOCK-07, "
+     "VMO-LOCK-11, EVICT-13)")
+{
+	small = new_untyped(40 * PAGE);
+	sys_cap_t cache[2];
+	sys_vmo_lock_state_t state;
+
+	for (size_t i = 0; i < 2; i++) {
+		OKAY(sys_vmo_create(small, 8 * PAGE, SYS_VMO_DISCARDABLE, &cache[i]));
+		OKAY(sys_vmo_op_range(cache[i], SYS_VMO_OP_LOCK, 0, 8 * PAGE, &state, sizeof(state)));
+		for (uint64_t p = 0; p < 8; p++)
+			put(cache[i], p * PAGE, p + 1);
+	}
+	sys_vaddr_t mapped;
+	OKAY(sys_vmar_map(SYS_CAP_VMAR, SYS_VM_PERM_READ | SYS_VM_ALLOW_FAULTS, 0, cache[0], 0, 8 * PAGE, &mapped));
+	const volatile uint64_t *at = (void *)mapped;
+	EQ(*at, 1);
+	EQ(reclaimable(), 0);
+	OKAY(range(cache[0], SYS_VMO_OP_UNLOCK, 0, 8 * PAGE));
+	EQ(reclaimable(), 8 * PAGE);
+	CHECK(fill(9) > 8);
+	EQ(reclaimable(), 0);
+	EQ(committed_of(cache[0]), 0);
+	EQ(*at, 0);
+	EQ(get(cache[1], 7 * PAGE), 8);
+	REFUSED(SYS_ERR_UNAVAILABLE, range(cache[0], SYS_VMO_OP_TRY_LOCK, 0, 8 * PAGE));
+	OKAY(sys_vmo_op_range(cache[0], SYS_VMO_OP_LOCK, 0, 8 * PAGE, &state, sizeof(state)));
+	EQ(state.discarded_offset, 0);
+	EQ(state.discarded_size, 8 * PAGE);
+	OKAY(sys_vmo_op_range(cache[0], SYS_VMO_OP_LOCK, 0, 8 * PAGE, &state, sizeof(state)));
+	EQ(state.discarded_size, 0);
+	OKAY(sys_vmo_op_range(cache[1], SYS_VMO_OP_LOCK, 0, 8 * PAGE, &state, sizeof(state)));
+	EQ(state.discarded_size, 0);
+	OKAY(sys_vmar_unmap(SYS_CAP_VMAR, mapped, 8 * PAGE));
+}
+
+TEST("pager_supply_pages:OK clean pages go before a charge fails, and are asked for again; anonymous ones stay (EVICT-01, EVICT-02)")
+{
+	root_in_small(24);
+	sys_cap_t data = new_vmo_in(small, 4 * PAGE);
+
+	for (uint64_t i = 0; i < 4; i++)
+		put(data, i * PAGE, i + 1);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	EQ(reclaimable(), 8 * PAGE);
+	CHECK(fill(9) > 8);
+	CHECK(committed() < 8 * PAGE);
+	EQ(reclaimable(), committed());
+	for (uint64_t i = 0; i < 4; i++)
+		EQ(get(data, i * PAGE), i + 1);
+	struct client client = {.act = READ_MAPPED, .at = map(vmo, PAGES * PAGE)};
+	sys_cap_t thread = client_start(&client);
+	expect(0, 1, SYS_ACCESS_READ);
+	fail_range(0, 1, SYS_ERR_IO);
+	until_exited(thread);
+	unmap((void *)client.at, PAGES * PAGE);
+}
+
+TEST("vmo_op_range:OK ALWAYS_NEED guards pages, DONT_NEED has them go first (EVICT-04, EVICT-05)")
+{
+	root_in_small(24);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	OKAY(range(vmo, SYS_VMO_OP_ALWAYS_NEED, 0, 4 * PAGE));
+	OKAY(range(vmo, SYS_VMO_OP_DONT_NEED, 6 * PAGE, PAGE));
+	EQ(committed(), 8 * PAGE);
+	sys_cap_t filler = new_vmo_in(small, 64 * PAGE);
+	for (uint64_t n = 0; committed() == 8 * PAGE; n++)
+		put(filler, n * PAGE, 1);
+	EQ(get(vmo, 7 * PAGE), 107);
+	EQ(get(vmo, 5 * PAGE), 105);
+	fill(9);
+	EQ(committed(), 4 * PAGE);
+	for (uint64_t i = 0; i < 4; i++)
+		EQ(get(vmo, i * PAGE), 100 + i);
+}
+
+TEST("vmo_read:OK what is read through a mapping stays longer than what is not (EVICT-07, EVICT-09)")
+{
+	root_in_small(24);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	sys_cap_t clone = clone_of(vmo, 0, 8 * PAGE), filler = new_vmo_in(small, 64 * PAGE);
+	volatile uint64_t *at = map(clone, 8 * PAGE);
+
+	for (uint64_t n = 0; committed() > 4 * PAGE; n++) {
+		put(filler, n * PAGE, 1);
+		EQ(*at, 100);
+	}
+	EQ(get(vmo, 0), 100);
+	unmap((void *)at, 8 * PAGE);
+}
+
+TEST("pager_supply_pages:OK another account's pages never go")
+{
+	root_in_small(24);
+	sys_cap_t mine = vmo, other = small;
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	small = new_untyped(16 * PAGE);
+	CHECK(fill(9) > 4);
+	vmo = mine;
+	EQ(committed(), 8 * PAGE);
+	small = other;
+	EQ(reclaimable(), 8 * PAGE);
+}
