@@ -24,7 +24,7 @@
 #include "vm/space.h"
 
 #define STEP_WORK   64u                 /* pages and VMOs looked at */
-#define ZERO_WORK   8u                  /* reading a page, or dropping one, in the same units */
+#define ZERO_WORK   8u                  /* reading a page, in the same units */
 #define HARVEST_MAX 16u                 /* mappings asked whether they accessed a page; with more it counts as accessed */
 #define IDLE_FIRM   4u                  /* rounds that dropped nothing, after which being accessed protects no page */
 #define IDLE_END    8u                  /* and after which there is nothing to drop */
@@ -202,7 +202,7 @@ static bool roots_step(struct account *a)
 			drop(v);
 			counters.evictions++;
 			a->round.idle = 0;
-			work += ZERO_WORK;
+			return true;            /* not one more than is needed */
 		}
 		v->hand++;
 	}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* reclaim.c: accounts that are smaller than what stands in them. A pager supplies whatever is missing; the values say whether a page
+ * that went comes back as it was. */
+#include "common/clients.h"
+#include "common/page.h"
+#include "lib/counters.h"
+#include "vm/reclaim.h"
+
+/* As the way out of the kernel does. */
+#define whole(call) again(reclaim_or(call))
+
+static void shrink_to(u64 left)
+{
+	must_ok(account_resize(account_root(), account, account->used + left));
+}
+
+static bool there(u64 page) { return tree_tag(tree_lookup(&root->tree, page)) == TREE_PAGE; }
+
+static void walk(void)
+{
+	vmo_check(root);
+	vmo_check(aux);
+	account_check_all();
+	must(account->roots.frames == root->tree.charged);
+}
+
+/* The value of a page, which is supplied if it is missing. */
+static u64 value_of(u64 page)
+{
+	struct page_wait *w = &client[0].wait;
+	struct page_ref ref;
+	u64 done = 0, fresh = 0;
+	while (page_require(root, page, false, 1, 0, w, &ref) == SYS_ERR_SHOULD_WAIT) {
+		pager_take(pager);
+		fill_aux(0, page + 1);
+		must_ok(pager_supply(pager, root, page * PAGE_SIZE_, PAGE_SIZE_, aux, 0, &done, &fresh));
+		done = 0;
+	}
+	return *(u64 *)phys_to_virt(ref.frame);
+}
+
+START_TEST(pages_of_a_root_go_and_come_back)
+{
+	setup(600, 0);
+	shrink_to(40);
+	for (unsigned i = 0; i < 5000; i++) {
+		u64 page = random_below(600);
+		must(value_of(page) == page + 1);
+		if (i % 100 == 0)
+			walk();
+	}
+	ck_assert_uint_gt(counters.evictions, 1000);
+	ck_assert_uint_le(account->used, account->total);
+	walk();
+	check_end();
+}
+END_TEST
+
+/* What is being used, by two in turns, stays or comes back; both go on, with room for hardly more than both. */
+START_TEST(two_who_take_each_others_pages)
+{
+	setup(8, 0);
+	shrink_to(2);
+	for (unsigned i = 0; i < 2000; i++)
+		must(value_of(i % 2 ? i % 4 : 7 - i % 3) > 0);
+	walk();
+	check_end();
+}
+END_TEST
+
+/* Guarded pages stay, then the charge fails, and nothing was dropped. */
+START_TEST(what_is_guarded_stays)
+{
+	struct page_ref ref;
+	struct vmo *v;
+	setup(8, 0);
+	for (u64 p = 0; p < 8; p++) {
+		value_of(p);
+		must(cursor_peek(root, p, &ref));
+		frame_of(ref.frame)->state |= p < 4 ? FRAME_GUARDED : p == 6 ? FRAME_OLDEST : 0;
+	}
+	must_ok(vmo_create(account, 16 * PAGE_SIZE_, 0, &v));
+	object_cap(&v->object);
+	shrink_to(0);
+	for (u64 p = 0; p < 4; p++) {
+		must(whole(page_require(v, p, true, 1, 0, &client[1].wait, &ref)) == SYS_OK);
+		*(u64 *)phys_to_virt(ref.frame) = 1;
+		if (p == 0)
+			must(!there(6));        /* the oldest one first */
+	}
+	must(whole(page_require(v, 4, true, 1, 0, &client[1].wait, &ref)) == SYS_ERR_NO_MEMORY);
+	for (u64 p = 0; p < 8; p++)
+		must(there(p) == (p < 4));
+	walk();
+	object_uncap(&v->object);
+	check_end();
+}
+END_TEST
+
+/* More than there is: nothing is dropped in vain, nor in another account. */
+START_TEST(nothing_goes_in_vain)
+{
+	struct account *child;
+	setup(8, 0);
+	for (u64 p = 0; p < 8; p++)
+		value_of(p);
+	shrink_to(1);
+	must(whole(account_create(account, 1000, &child)) == SYS_ERR_NO_MEMORY);
+	must(root->tree.charged == 8);
+	must(whole(account_create(other, 1 << 20, &child)) == SYS_ERR_NO_MEMORY);
+	must(root->tree.charged == 8);
+	must(whole(account_create(account, 4, &child)) == SYS_OK);
+	must(root->tree.charged < 8 && root->tree.charged > 2);
+	walk();
+	object_cap(&child->object);
+	object_uncap(&child->object);
+	check_end();
+}
+END_TEST
+
+/* What a pager that is gone supplied cannot be had again. */
+START_TEST(a_dead_pagers_pages_stay)
+{
+	struct page_ref ref;
+	setup(8, 0);
+	for (u64 p = 0; p < 8; p++)
+		value_of(p);
+	object_ref(&pager->object);
+	pager_kill(pager);
+	reap_all();
+	must(account->roots.frames == 0 && root->tree.charged == 8);
+	shrink_to(0);
+	struct account *child;
+	must(whole(account_create(account, 4, &child)) == SYS_ERR_NO_MEMORY);
+	for (u64 p = 0; p < 8; p++)
+		must(cursor_peek(root, p, &ref) && *(u64 *)phys_to_virt(ref.frame) == p + 1);
+	object_unref(&pager->object);
+	check_end();
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *s = suite_create("reclaim");
+	add_test(s, pages_of_a_root_go_and_come_back);
+	add_test(s, two_who_take_each_others_pages);
+	add_test(s, what_is_guarded_stays);
+	add_test(s, nothing_goes_in_vain);
+	add_test(s, a_dead_pagers_pages_stay);
+	return s;
+}
