@@ -117,21 +117,21 @@ int call_vmo_get_size(struct call *c)
 	return vmo_get_size(call_object(c, 0), &c->r->rdx);
 }
 
-int call_vmo_set_size(struct call *c)
-{
-	return vmo_set_size(call_object(c, 0), c->r->rsi, c->slot[0]->rights & SYS_RIGHT_RESIZE);
-}
-
-int call_vmo_get_stream_size(struct call *c)
-{
-	return vmo_get_stream_size(call_object(c, 0), &c->r->rdx);
-}
-
 /* For a call that may wait for an object's page, not for its buffer's: where an earlier one was missing is forgotten. */
 static struct page_wait *object_wait(struct call *c)
 {
 	c->t->page.space = NULL;
 	return &c->t->page;
+}
+
+int call_vmo_set_size(struct call *c)
+{
+	return vmo_set_size(call_object(c, 0), c->r->rsi, c->slot[0]->rights & SYS_RIGHT_RESIZE, object_wait(c));
+}
+
+int call_vmo_get_stream_size(struct call *c)
+{
+	return vmo_get_stream_size(call_object(c, 0), &c->r->rdx);
 }
 
 int call_vmo_set_stream_size(struct call *c)

@@ -167,7 +167,8 @@ sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, 
 sys_status_t tree_split(struct tree *t, u64 page);
 
 /* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first,
- * charges dst's account, then cuts: NO_MEMORY or BAD_STATE change nothing. Cost: the two boundary paths. The caller has
+ * charges dst's account, then cuts: NO_MEMORY or BAD_STATE change nothing. VM_AGAIN: what ended to make room may have
+ * changed src, or be its owner; call again. Cost: the two boundary paths. The caller has
  * taken write access to the window away. */
 sys_status_t tree_snapshot(struct tree *dst, struct tree *src, u64 page, u64 pages);
 

@@ -147,13 +147,24 @@ static tree_slot_t lowest_holder(const struct tree *t, struct window w)
 	}
 }
 
+/* VM_AGAIN: there is room now, but what ended for it may have been what was counted. */
+static sys_status_t charge(struct tree *dst, u64 frames)
+{
+	bool room = frames <= account_free(dst->account);
+	sys_status_t status = tree_charge(dst, frames);
+	if (status != SYS_OK || room)
+		return status;
+	tree_uncharge(dst, frames);
+	return VM_AGAIN;
+}
+
 static sys_status_t snapshot_nodes(struct tree *dst, struct tree *src, struct window w)
 {
 	tree_slot_t top = lowest_holder(src, w);
 	if (top == TREE_EMPTY)
 		return SYS_OK;
 	struct cut c = cut(tree_frame(top), w, false);
-	sys_status_t status = tree_charge(dst, c.pages + c.nodes);
+	sys_status_t status = charge(dst, c.pages + c.nodes);
 	if (status != SYS_OK || c.nodes == 0)
 		return status;
 	dst->slot[0] = cut(tree_frame(top), w, true).slot;
@@ -169,7 +180,7 @@ static sys_status_t snapshot_inline(struct tree *dst, struct tree *src, u64 page
 		slot[i] = tree_lookup(src, page + i);
 		count += tree_tag(slot[i]) == TREE_PAGE;
 	}
-	sys_status_t status = count ? tree_charge(dst, count) : SYS_OK;
+	sys_status_t status = count ? charge(dst, count) : SYS_OK;
 	if (status != SYS_OK)
 		return status;
 	for (unsigned i = 0; i < TREE_INLINE; i++) {

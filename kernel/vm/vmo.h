@@ -100,8 +100,9 @@ bool vmo_trim(struct vmo *v);
 void vmo_clear_behind(paddr_t page, u64 size);
 sys_status_t vmo_get_size(struct vmo *v, u64 *size);
 /* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
- * VM_AGAIN: shrinking in steps. */
-sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize);
+ * VM_AGAIN: shrinking in steps. Of a clone that ends within a page that it sees of its root, that page becomes its own,
+ * which may wait and fail as a write does. */
+sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_wait *w);
 sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size);
 /* *reached (in/out): how far what must be zero is, 0 at first, kept by the caller over VM_AGAIN and SHOULD_WAIT. */
 sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w);

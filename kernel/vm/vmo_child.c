@@ -68,17 +68,21 @@ static bool copy_ready(struct vmo *c)
 	return vmo_trim(c) && (!root || vmo_trim(root)) && (c->source || take_write_access(c));
 }
 
+static bool gone(const struct vmo *v) { return !v->content || object_dying(&v->content->object); }
+
 /* The child, empty so far, becomes a copy of what v shows of its content c from page `first` of that on: of what c has
  * itself, and a view of what it has not. */
 static sys_status_t copy_content(struct vmo *child, struct vmo *v, u64 first, u64 pages)
 {
 	struct vmo *c = v->content;
-	if (!c)                                 /* its end was what made room for the child */
+	if (gone(v))                            /* its end was what made room for the child */
 		return SYS_ERR_BAD_STATE;
 	sys_status_t status = c->source || c->view ? view_make(child, c, first, pages) : SYS_OK;
-	if (status != SYS_OK || c->source)
+	if (status != SYS_OK)
 		return status;
-	status = v->content ? tree_snapshot(&child->tree, &c->tree, first, pages) : SYS_ERR_BAD_STATE;
+	if (!gone(v) && c->source)
+		return SYS_OK;
+	status = gone(v) ? SYS_ERR_BAD_STATE : tree_snapshot(&child->tree, &c->tree, first, pages);
 	if (status == SYS_OK)
 		pagemap_unshare(c, &child->tree, first);
 	else if (child->view)
@@ -90,7 +94,7 @@ static sys_status_t copy_content(struct vmo *child, struct vmo *v, u64 first, u6
 static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
 {
 	struct vmo *child, *c = v->content;
-	if (!c || object_dying(&c->object))
+	if (gone(v))
 		return SYS_ERR_BAD_STATE;
 	if (((options & SYS_VMO_CHILD_SNAPSHOT) && (c->source || c->view)) || c->options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;

@@ -19,10 +19,11 @@ static bool survey(struct vmo *v)
 	return true;
 }
 
-/* SYS_VMO_INFO_*. A window tells of its owner what holds for itself too. */
+/* SYS_VMO_INFO_*. A window tells of its owner what holds for itself too: of a size, only one that has the owner's. */
 static u32 flags_of(const struct vmo *v)
 {
-	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~SYS_VMO_INFO_COW_CLONE : 0;
+	u32 not = SYS_VMO_INFO_COW_CLONE | (v->shape == v->content ? 0 : SYS_VMO_INFO_UNBOUNDED);
+	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~not : 0;
 	const struct view *view = v->content->view;
 	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED : 0;
 	return ((v->info_flags | owners) & ~(VMO_KEPT | VMO_CLONE)) | paged;

@@ -2,7 +2,7 @@
 /* vmo_size.c: the size of a memory object, removing what lies beyond it, and the size of its stream.
  *
  * Shrinking, while others map the object, is in this order, so that nobody ever reaches a page that has been freed:
- *   1. the kept bytes' last page is cleared behind the new end;
+ *   1. the kept bytes' last page is cleared behind the new end (a clone may wait for what its root has there);
  *   2. hardware entries beyond the end are removed, in steps; a record on the VMO keeps them from coming back;
  *   3. in the entry that finds none left the size changes: from now on every access beyond it is out of range;
  *   4. waiters for pages beyond it are woken, content beyond it is removed, in steps (`trimming`). Should the caller
@@ -11,8 +11,6 @@
  */
 #include "arch/arch.h"
 #include "lib/assert.h"
-#include "lib/string.h"
-#include "vm/cursor.h"
 #include "vm/mapping.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
@@ -37,23 +35,17 @@ sys_status_t vmo_get_size(struct vmo *v, u64 *size)
 	return vmo_resolve(&v, &offset, 0);
 }
 
-/* Clears the bytes from `size` to the end of its page, if there is content. Never charges: what is there is at most
- * copied. */
-static sys_status_t clear_tail(struct vmo *v, u64 size)
+/* The bytes from `size` to the end of its page become zero. What a clone sees of its root there becomes its own. A root's
+ * page that is missing stays so: whoever resizes it may be the one who brings it. */
+static sys_status_t clear_tail(struct vmo *v, u64 size, struct page_wait *w)
 {
-	struct page_ref page;
-	struct cursor c;
-	u64 number = size >> PAGE_SHIFT;
-	if (page_aligned(size) || number >= vmo_pages(v) || tree_tag(tree_lookup(&v->tree, number)) != TREE_PAGE)
+	u64 done = 0;
+	if (size >= v->size || (v->source && tree_tag(tree_lookup(&v->tree, size >> PAGE_SHIFT)) != TREE_PAGE))
 		return SYS_OK;
-	cursor_begin(&c, v, number, number + 1, TREE_LEVELS + 1, NULL);
-	sys_status_t status = cursor_require(&c, true, &page);
-	if (status == SYS_OK)
-		vmo_clear_behind(page.frame, size);
-	return status;
+	return vmo_zero(v, size, page_up(size) - size, &done, w);
 }
 
-sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
+sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_wait *w)
 {
 	u64 offset = 0;
 	sys_status_t status = size > VMO_MAX_SIZE ? SYS_ERR_OUT_OF_RANGE : vmo_resolve(&v, &offset, 0);
@@ -69,7 +61,7 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize)
 		return VM_AGAIN;
 	if (pagemap_next(v, page_up(size) >> PAGE_SHIFT, TREE_ALL) != TREE_ALL)
 		return SYS_ERR_BAD_STATE;
-	status = clear_tail(v, size);
+	status = clear_tail(v, size, w);
 	if (status != SYS_OK)
 		return status;
 	if (page_up(size) < v->size) {

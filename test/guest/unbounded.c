@@ -24,6 +24,15 @@ TEST("vmo_create:OK UNBOUNDED is the largest there is, what was asked for is its
 	EQ(size_of(new_vmo(LARGEST)), LARGEST);
 }
 
+TEST("vmo_info:OK a slice of an UNBOUNDED object has an end, a reference has none (INFO-16)")
+{
+	sys_cap_t v = unbounded(PAGE), slice = child_of(v, SYS_VMO_CHILD_SLICE, 0, PAGE);
+
+	EQ(vmo_info(slice).flags, SYS_VMO_INFO_SLICE);
+	EQ(vmo_info(child_of(slice, SYS_VMO_CHILD_REFERENCE, 0, 0)).flags, SYS_VMO_INFO_REFERENCE);
+	EQ(vmo_info(child_of(v, SYS_VMO_CHILD_REFERENCE, 0, 0)).flags, SYS_VMO_INFO_REFERENCE | SYS_VMO_INFO_UNBOUNDED);
+}
+
 TEST("vmo_set_size:UNAVAILABLE UNBOUNDED has no RESIZE (VMO-CREATE-15)")
 {
 	sys_cap_t v = unbounded(PAGE);

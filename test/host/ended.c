@@ -93,6 +93,37 @@ static void refuses(struct vmo *v)
 	ck_assert_uint_eq(done, 0);
 }
 
+/* What is to be copied ends when its account does, which makes room for the copy: before it is counted, or after. */
+START_TEST(source_makes_room)
+{
+	for (u64 left = 0; left < 60; left++) {
+		struct account *poor, *inner;
+		struct vmo *v, *c = NULL;
+		u64 done = 0;
+		start();
+		eq(account_create(account, 60, &poor), SYS_OK);
+		object_cap(&poor->object);
+		eq(account_create(poor, 40, &inner), SYS_OK);
+		object_cap(&inner->object);
+		eq(vmo_create(inner, 30 * P, 0, &v), SYS_OK);
+		object_cap(&v->object);
+		eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, 30 * P, &done, &none), SYS_OK);
+		u64 taken = account_free(poor) - MIN(left, account_free(poor));
+		eq(account_charge(poor, taken), SYS_OK);
+		object_uncap(&inner->object);
+		sys_status_t status;
+		while ((status = vmo_create_child(v, poor, SYS_VMO_CHILD_SNAPSHOT, 0, 30 * P, &c)) == VM_AGAIN)
+			account_check_all();
+		ck_assert(status == SYS_ERR_BAD_STATE || status == SYS_ERR_NO_MEMORY);
+		account_uncharge(poor, taken);
+		drop(v);
+		object_uncap(&poor->object);
+		reap_all();
+		end();
+	}
+}
+END_TEST
+
 /* An owner ends: it, and the windows that it leaves behind, before and after it is taken apart. */
 START_TEST(owner_ends)
 {
@@ -191,15 +222,15 @@ START_TEST(meets_a_shrink)
 		struct vmo *v = object(1000, SYS_VMO_RESIZABLE);
 		host_preempt_every(1);
 		while (!v->trimming)
-			eq(vmo_set_size(v, 10 * P, true), VM_AGAIN);
+			eq(vmo_set_size(v, 10 * P, true, NULL), VM_AGAIN);
 		do {
 			switch (who) {
 			case 0:  status = vmo_info(v, &info); break;
 			case 1:  status = vmo_op_range(v, SYS_VMO_OP_DECOMMIT, 0, P, &done, &none); break;
 			case 2:  status = vmo_op_range(v, SYS_VMO_OP_ZERO, 0, P, &done, &none); break;
 			case 3:  status = vmo_create_child(v, account, SYS_VMO_CHILD_SNAPSHOT, 0, P, &out); break;
-			case 4:  status = vmo_set_size(v, 20 * P, true); break;
-			default: status = vmo_set_size(v, 5 * P, true);
+			case 4:  status = vmo_set_size(v, 20 * P, true, NULL); break;
+			default: status = vmo_set_size(v, 5 * P, true, NULL);
 			}
 			again += v->trimming;
 		} while (status == VM_AGAIN);
@@ -222,6 +253,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("ended");
 
 	add_test(s, owner_ends);
+	add_test(s, source_makes_room);
 	add_test(s, window_ends);
 	add_test(s, locks);
 	add_test(s, meets_a_shrink);

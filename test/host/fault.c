@@ -141,9 +141,9 @@ START_TEST(statuses)
 	ck_assert_uint_eq(account->used, used + 1);
 	eq(fault(ro, SYS_ACCESS_READ), SYS_OK);                                          /* MAP-26 */
 	ck_assert_uint_eq(entry(ro), PT_READ);
-	eq(again(vmo_set_size(v, 2 * P, true)), SYS_OK);                                 /* MAP-59, -60 */
+	eq(again(vmo_set_size(v, 2 * P, true, NULL)), SYS_OK);                                 /* MAP-59, -60 */
 	eq(fault(rw + 2 * P, SYS_ACCESS_READ), SYS_ERR_OUT_OF_RANGE);
-	eq(again(vmo_set_size(v, 4 * P, true)), SYS_OK);
+	eq(again(vmo_set_size(v, 4 * P, true, NULL)), SYS_OK);
 	expect(space, rw + 2 * P, 0);
 	object_end(&v->object);
 	eq(fault(rw, SYS_ACCESS_READ), SYS_ERR_BAD_STATE);

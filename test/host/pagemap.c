@@ -262,16 +262,16 @@ START_TEST(shrink_is_refused)
 	put(v, 3, 33);
 	put(v, 15, 55);
 	ck_assert_int_eq(open_at(v, 10 * PAGE_SIZE_, &x), SYS_OK);
-	ck_assert_int_eq(again(vmo_set_size(v, 10 * PAGE_SIZE_, true)), SYS_ERR_BAD_STATE);
-	ck_assert_int_eq(again(vmo_set_size(v, 3 * PAGE_SIZE_ + 4, true)), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(again(vmo_set_size(v, 10 * PAGE_SIZE_, true, NULL)), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(again(vmo_set_size(v, 3 * PAGE_SIZE_ + 4, true, NULL)), SYS_ERR_BAD_STATE);
 	ck_assert(v->size == 20 * PAGE_SIZE_ && get(v, 3) == 33 && get(v, 15) == 55);
 	check(v);
 	write_word(&x, 77);
-	must_ok(vmo_set_size(v, 10 * PAGE_SIZE_ + 4, true));   /* the rest of its page is cleared in place */
+	must_ok(vmo_set_size(v, 10 * PAGE_SIZE_ + 4, true, NULL));   /* the rest of its page is cleared in place */
 	ck_assert(v->size == 11 * PAGE_SIZE_ && read_word(&x) == 77);
-	must_ok(vmo_set_size(v, 30 * PAGE_SIZE_, true));
+	must_ok(vmo_set_size(v, 30 * PAGE_SIZE_, true, NULL));
 	accessor_close(&x);
-	must_ok(vmo_set_size(v, 0, true));
+	must_ok(vmo_set_size(v, 0, true, NULL));
 	check(v);
 }
 END_TEST
@@ -408,7 +408,7 @@ START_TEST(windows)
 	write_word(&x, 5);
 	write_word(&y, 6);
 	ck_assert(word(v, 4, false)[4] == 5 && get(grows, 3) == 6 && v->kept_count == 1 && slice->kept_count == 0);
-	ck_assert_int_eq(again(vmo_set_size(reference, PAGE_SIZE_, true)), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(again(vmo_set_size(reference, PAGE_SIZE_, true, NULL)), SYS_ERR_BAD_STATE);
 	check(v);
 	check(grows);
 	object_end(&slice->object);             /* the accessor is the content's */
@@ -552,7 +552,7 @@ static void empty(unsigned i)
 static void resize(unsigned i)
 {
 	u64 pages = 1 + random_below(PAGES), old = model[i].pages;
-	sys_status_t status = again(vmo_set_size(model[i].v, pages * PAGE_SIZE_, true));
+	sys_status_t status = again(vmo_set_size(model[i].v, pages * PAGE_SIZE_, true, NULL));
 	must(status == (kept(i, pages, PAGES) ? SYS_ERR_BAD_STATE : SYS_OK));
 	if (status != SYS_OK)
 		return;

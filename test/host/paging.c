@@ -256,10 +256,10 @@ START_TEST(shrink_cuts_requests)
 	start(0, 5, 20);
 	start(1, 30, 40);
 	start(2, 34, 35);
-	must_ok(vmo_set_size(root, 10 * P, true));
+	must_ok(vmo_set_size(root, 10 * P, true, NULL));
 	ck_assert(client[0].wakes == 0 && client[1].wakes == 1 && client[2].wakes == 1);
 	ck_assert(receive(&page, &count) && page == 5 && count == 5);
-	must_ok(vmo_set_size(root, 0, true));
+	must_ok(vmo_set_size(root, 0, true, NULL));
 	ck_assert_uint_eq(client[0].wakes, 1);
 	ck_assert(!receive(&page, &count));
 	for (unsigned i = 0; i < 3; i++)
@@ -280,13 +280,13 @@ START_TEST(shrink_cuts_records)
 	page_wait_cancel(&client[0].wait);
 	client[0].active = false;
 	ck_assert_uint_eq(root->source->record[0].count, 10);
-	must_ok(vmo_set_size(root, 8 * P, true));
+	must_ok(vmo_set_size(root, 8 * P, true, NULL));
 	ck_assert_uint_eq(root->source->record[0].count, 3);
 	for (u64 i = 8; i < 15; i++)
 		known[i] = false;
 	must_ok(supply(5, 2, 0));
 	check();
-	must_ok(vmo_set_size(root, 7 * P, true));
+	must_ok(vmo_set_size(root, 7 * P, true, NULL));
 	known[7] = false;
 	ck_assert_uint_eq(root->source->record[0].count, 0);
 	vmo_check(root);

@@ -46,7 +46,7 @@ START_TEST(pages_are_flushed_once)
 	ck_assert_int_eq(set(SYS_CACHE_CACHED), SYS_ERR_BAD_STATE);
 	ck_assert_uint_eq(v->cache_policy, SYS_CACHE_WRITE_COMBINING);
 	host_preempt_every(0);
-	ck_assert_int_eq(vmo_set_size(v, 0, true), SYS_OK);
+	ck_assert_int_eq(vmo_set_size(v, 0, true, NULL), SYS_OK);
 	ck_assert_int_eq(set(SYS_CACHE_CACHED), SYS_OK);
 }
 END_TEST
@@ -90,8 +90,8 @@ START_TEST(mappings_are_entered_so)
 		vmo_check(v);
 		while (vmar_unmap(&s->root_vmar, true, at, 4 * PAGE_SIZE_) == VM_AGAIN)
 			;
-		must(vmo_set_size(v, 0, true) == SYS_OK);
-		must(vmo_set_size(v, 4 * PAGE_SIZE_, true) == SYS_OK);
+		must(vmo_set_size(v, 0, true, NULL) == SYS_OK);
+		must(vmo_set_size(v, 4 * PAGE_SIZE_, true, NULL) == SYS_OK);
 	}
 }
 END_TEST

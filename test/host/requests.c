@@ -21,7 +21,7 @@ static void shake_aux(void)
 static void resize(void)
 {
 	u64 pages = 100 + random_below(PAGES - 100), old = root->source->limit;
-	must_ok(vmo_set_size(root, pages * PAGE_SIZE_, true));
+	must_ok(vmo_set_size(root, pages * PAGE_SIZE_, true, NULL));
 	for (u64 p = MIN(pages, old); p < PAGES; p++) {
 		known[p] = present[p] = false;
 		value[p] = 0;

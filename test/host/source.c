@@ -237,7 +237,7 @@ START_TEST(many_waiters)
 		else if (way == 1)
 			must_ok(supply(51, 1, 0));
 		else
-			must_ok(vmo_set_size(root, 10 * PAGE_SIZE_, true));
+			must_ok(vmo_set_size(root, 10 * PAGE_SIZE_, true, NULL));
 		for (unsigned i = 0; i < THREADS; i++) {
 			ck_assert_uint_eq(client[i].wakes, 1);
 			ck_assert_int_eq(client[i].status, way == 0 ? SYS_ERR_IO : SYS_OK);
@@ -382,7 +382,7 @@ START_TEST(resizing)
 	start(0, 90, 91);
 	start(1, 20, 60);
 	start(2, 55, 56);
-	must_ok(vmo_set_size(root, 40 * PAGE_SIZE_, true));
+	must_ok(vmo_set_size(root, 40 * PAGE_SIZE_, true, NULL));
 	ck_assert_uint_eq(client[0].wakes, 1);
 	ck_assert_uint_eq(client[2].wakes, 1);
 	ck_assert_int_eq(run(&client[0]), SYS_ERR_OUT_OF_RANGE);
@@ -390,7 +390,7 @@ START_TEST(resizing)
 	ck_assert(page == 20 && count == 20);
 	ck_assert(!receive(&page, &count));
 	check();
-	must_ok(vmo_set_size(root, 100 * PAGE_SIZE_, true));
+	must_ok(vmo_set_size(root, 100 * PAGE_SIZE_, true, NULL));
 	ck_assert_int_eq(start(0, 40, 100), SYS_OK);            /* grown by: zero, and nobody is asked */
 	fill_aux(0, 5);
 	must_ok(supply(41, 1, 0));                              /* ignored */

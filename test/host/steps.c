@@ -114,7 +114,7 @@ static void end(void)
 
 /* ---- calls ---------------------------------------------------------------------------------------------------------------- */
 
-static sys_status_t shrink(void) { return vmo_set_size(v, 10 * P + 5, true); }
+static sys_status_t shrink(void) { return vmo_set_size(v, 10 * P + 5, true, NULL); }
 static sys_status_t decommit(void) { return vmo_op_range(v, SYS_VMO_OP_DECOMMIT, 10 * P, 900 * P, &done, &none); }
 static sys_status_t zero(void) { return vmo_op_range(v, SYS_VMO_OP_ZERO, 10 * P + 100, 900 * P, &done, &none); }
 static sys_status_t look(void) { return vmo_info(v, &info); }
@@ -141,7 +141,7 @@ static sys_status_t trim(void)
 		must_ok(vmo_op_range(alone, SYS_VMO_OP_COMMIT, 0, PAGES * P, &reached, &none));
 		host_preempt_every(asked);
 	}
-	return vmo_set_size(alone, P, true);
+	return vmo_set_size(alone, P, true, NULL);
 }
 
 static sys_status_t snapshot(void)

@@ -248,8 +248,8 @@ START_TEST(clones_of_clones)
 	must_ok(put(a, 0, 3));
 	must_ok(put(a, 1, 4));
 	ck_assert(seen(b, 0) == 1 && seen(b, 1) == 102 && seen(b, 5) == 2 && seen(b, 6) == 0);
-	must_ok(vmo_set_size(b, 3 * P, true));
-	must_ok(vmo_set_size(b, 8 * P, true));
+	must_ok(vmo_set_size(b, 3 * P, true, NULL));
+	must_ok(vmo_set_size(b, 8 * P, true, NULL));
 	ck_assert(b->view->limit == 3 && seen(b, 2) == 103 && seen(b, 3) == 0 && seen(b, 5) == 0);
 	c = clone_of(b, 1, 7);
 	ck_assert(c->view->limit == 2 && c->view->first == 2 && seen(c, 0) == 102 && seen(c, 2) == 0);
@@ -285,7 +285,7 @@ START_TEST(root_shrinks)
 	host_preempt_every(1);
 	sys_status_t status;
 	bool between = false;
-	while ((status = vmo_set_size(root, 4 * P, true)) == VM_AGAIN) {
+	while ((status = vmo_set_size(root, 4 * P, true, NULL)) == VM_AGAIN) {
 		if (!root->trimming)
 			continue;
 		between |= c[0]->view->limit != c[39]->view->limit;
@@ -296,16 +296,47 @@ START_TEST(root_shrinks)
 	}
 	host_preempt_every(0);
 	ck_assert(status == SYS_OK && between);
-	must_ok(vmo_set_size(root, 8 * P, true));
+	must_ok(vmo_set_size(root, 8 * P, true, NULL));
 	must_ok(put(root, 4, 5));
 	ck_assert(shown(at + 3 * P) == 0 && seen(c[1], 3) == 0 && shown(at + 2 * P) == 103);
-	must_ok(vmo_set_size(c[39], 0, true));
+	must_ok(vmo_set_size(c[39], 0, true, NULL));
 	eq(load(at, &value, &poll), SYS_ERR_OUT_OF_RANGE);
-	must_ok(vmo_set_size(root, 0, true));
+	must_ok(vmo_set_size(root, 0, true, NULL));
 	ck_assert_uint_eq(seen(c[0], 0), 0);
 	for (unsigned i = 0; i < 40; i++)
 		if (c[i])
 			check(c[i]), drop(&c[i]->object);
+	end();
+}
+END_TEST
+
+/* A clone that ends within a page it sees of its root shows nothing of that behind its end, when it has grown again. */
+START_TEST(tail)
+{
+	begin(4);
+	struct vmo *c = clone_of(root, 0, 4), *poor;
+	struct account *little = account_named(4);
+	eq(again(vmo_set_size(c, 2 * P + 3, true, &poll)), SYS_ERR_SHOULD_WAIT);
+	ck_assert(c->size == 4 * P && c->stream_size == 4 * P);
+	must_ok(supply(2, 0x1122334455667788));
+	must_ok(vmo_create_child(root, little, MOD | RESIZABLE, 0, 4 * P, &poor));
+	object_cap(&poor->object);
+	must_ok(account_charge(little, account_free(little)));
+	eq(again(vmo_set_size(poor, 2 * P + 3, true, &poll)), SYS_ERR_NO_MEMORY);
+	ck_assert(poor->size == 4 * P && seen(poor, 2) == 0x1122334455667788);
+	vaddr_t at = map(c, 0, 4);
+	ck_assert(shown(at + 2 * P) == 0x1122334455667788);
+	must_ok(vmo_set_size(c, 2 * P + 3, true, &poll));
+	ck_assert(shown(at + 2 * P) == 0x667788 && c->stream_size == 2 * P + 3);
+	must_ok(vmo_set_size(c, 4 * P, true, &poll));
+	ck_assert(shown(at + 2 * P) == 0x667788 && seen(c, 3) == 0 && seen(root, 2) == 0x1122334455667788);
+	must_ok(vmo_set_size(poor, 2 * P, true, &poll));                /* nothing to clear: no page, no request */
+	must_ok(vmo_set_size(root, P + 3, true, &poll));
+	ck_assert(pqueue_empty(&pager->queue));
+	check(c), check(poor);
+	unmap(at, 4);
+	account_uncharge(little, 2);
+	drop(&c->object), drop(&poor->object), drop(&little->object);
 	end();
 }
 END_TEST
@@ -358,7 +389,7 @@ START_TEST(mapped)
 	unmap(same, 1);
 	unmap(same + 5 * P, 1);
 	check(c);
-	must_ok(vmo_set_size(root, 2 * P, true));
+	must_ok(vmo_set_size(root, 2 * P, true, NULL));
 	ck_assert(shown(at) == 9 && shown(at + 2 * P) == 0 && shown(same + P) == 0);
 	check(c);
 	drop(&c->object);                                       /* its mappings keep it */
@@ -385,7 +416,7 @@ START_TEST(root_closes)
 		ck_assert_uint_eq(shown(at + i * P), 1000 + i);
 	ck_assert_uint_eq(shown(more[29] + 200 * P), 1200);
 	host_preempt_every(1);
-	eq(vmo_set_size(root, 100 * P, true), VM_AGAIN);
+	eq(vmo_set_size(root, 100 * P, true, NULL), VM_AGAIN);
 	ck_assert(root->closing.end == 300);
 	struct page_ref ref;
 	eq(need(c, 200, false, 1, 0, &poll, &ref), VM_AGAIN);
@@ -393,7 +424,7 @@ START_TEST(root_closes)
 	eq(vm_fault(space, more[0] + 98 * P, SYS_ACCESS_READ, 0, &poll), SYS_OK);
 	ck_assert(!pt_query(space->root, more[0] + 100 * P).flags && root->closing.end);
 	host_preempt_every(0);
-	must_ok(vmo_set_size(root, 100 * P, true));
+	must_ok(vmo_set_size(root, 100 * P, true, NULL));
 	ck_assert(shown(at + 200 * P) == 0 && shown(more[29] + 200 * P) == 0);
 	check(c);
 	unmap(at, 300);
@@ -417,7 +448,7 @@ START_TEST(waiting)
 	must_ok(supply(6, 1));
 	must_ok(supply(12, 1));
 	must_ok(put(c, 4, 1));
-	must_ok(vmo_set_size(c, 8 * P, true));
+	must_ok(vmo_set_size(c, 8 * P, true, NULL));
 	eq(need(c, 0, true, 512, 0, &w[0], &ref), SYS_ERR_SHOULD_WAIT);
 	ck_assert(w[0].first == 2 && w[0].count == 4 && w[0].root == root && w[0].access == SYS_ACCESS_WRITE);
 	eq(need(c, 5, false, 512, 0, &w[1], &ref), SYS_ERR_SHOULD_WAIT);
@@ -428,7 +459,7 @@ START_TEST(waiting)
 	eq(pager_take(pager) == &w[0], true);
 	must_ok(supply(8, 5));                                  /* its fault is finished */
 	ck_assert(wakes == 1 && pt_query(space->root, at + 6 * P).flags == PT_READ);
-	must_ok(vmo_set_size(c, 5 * P, true));                  /* w[1] finds out */
+	must_ok(vmo_set_size(c, 5 * P, true, NULL));                  /* w[1] finds out */
 	ck_assert(wakes == 2 && w[1].state == PAGE_WAIT_IDLE && w[0].state == PAGE_WAIT_DELIVERED);
 	eq(load(at, &value, &w[2]), SYS_ERR_SHOULD_WAIT);
 	unmap(at, 8);
@@ -486,8 +517,8 @@ START_TEST(accounts_end)
 	eq(get(none, 1, &value), SYS_ERR_BAD_STATE);
 	drop(&none->object);
 	eq(again(vmo_create_child(a, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none)), SYS_ERR_NOT_SUPPORTED);
-	must_ok(vmo_set_size(a, 2 * P, true));
-	must_ok(vmo_set_size(a, 8 * P, true));
+	must_ok(vmo_set_size(a, 2 * P, true, NULL));
+	must_ok(vmo_set_size(a, 8 * P, true, NULL));
 	ck_assert_uint_eq(seen(a, 2), 0);
 	check(a);
 	new_root(8);                                            /* the clones' account ends */
@@ -743,7 +774,7 @@ static void make(struct model *m)
 static void resize(struct model *m)
 {
 	u64 pages = random_below(PAGES + 1);
-	sys_status_t status = again(vmo_set_size(m->v, pages * P, true));
+	sys_status_t status = again(vmo_set_size(m->v, pages * P, true, NULL));
 	must(status == SYS_OK);
 	for (u64 i = pages; i < PAGES; i++)
 		m->own[i] = false;
@@ -882,6 +913,7 @@ Suite *test_suite(void)
 	add_test(s, falls_through);
 	add_test(s, clones_of_clones);
 	add_test(s, root_shrinks);
+	add_test(s, tail);
 	add_test(s, zeroed);
 	add_test(s, mapped);
 	add_test(s, root_closes);

@@ -235,7 +235,7 @@ static void resize(struct object_model *m)
 {
 	u64 size = random_chance(40) ? random_below(12 * PAGE_SIZE_) : random_below(PAGES * PAGE_SIZE_),
 	    pages = size / PAGE_SIZE_;
-	sys_status_t status = again(vmo_set_size(m->v, size, true));
+	sys_status_t status = again(vmo_set_size(m->v, size, true, NULL));
 	if (!(m->v->options & SYS_VMO_RESIZABLE)) {
 		must(status == SYS_ERR_UNAVAILABLE);
 		return;
@@ -356,7 +356,7 @@ START_TEST(create_arguments)
 	struct page_ref ref;
 	ck_assert_int_eq(require(v, (VMO_MAX_SIZE >> PAGE_SHIFT) - 1, true, &ref), SYS_OK);
 	ck_assert_int_eq(require(v, VMO_MAX_SIZE >> PAGE_SHIFT, true, &ref), SYS_ERR_OUT_OF_RANGE);
-	must_ok(vmo_set_size(v, 0, true));
+	must_ok(vmo_set_size(v, 0, true, NULL));
 	ck_assert_uint_eq(v->tree.charged, 0);
 	each_failure(n) {
 		struct vmo *other;
@@ -599,7 +599,7 @@ START_TEST(dying)
 	ck_assert_uint_eq(size, 10 * PAGE_SIZE_);
 	object_end(&v->object);
 	ck_assert_int_eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
-	ck_assert_int_eq(vmo_set_size(v, 1, true), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_set_size(v, 1, true, NULL), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_info(v, &info), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, 1, &done, &w), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(require(v, 3, false, &ref), SYS_ERR_BAD_STATE);
@@ -624,7 +624,7 @@ START_TEST(interrupted_shrink)
 	for (u64 p = 0; p < 1000; p++)
 		ck_assert_int_eq(put(&model[0], p, true, p + 1), SYS_OK);
 	host_preempt_every(1);
-	ck_assert_int_eq(vmo_set_size(v, 10 * PAGE_SIZE_ - 1, true), VM_AGAIN);
+	ck_assert_int_eq(vmo_set_size(v, 10 * PAGE_SIZE_ - 1, true, NULL), VM_AGAIN);
 	ck_assert_uint_eq(v->size, 10 * PAGE_SIZE_);
 	ck_assert_int_eq(require(v, 10, false, &ref), SYS_ERR_OUT_OF_RANGE);
 	vmo_check(v);
@@ -634,14 +634,14 @@ START_TEST(interrupted_shrink)
 	ck_assert_uint_eq(info.committed, 10 * PAGE_SIZE_);     /* whoever looks finishes it */
 	put(&model[0], 9, true, 10);
 	host_preempt_every(1);
-	must_ok(vmo_set_size(v, 1, true));
+	must_ok(vmo_set_size(v, 1, true, NULL));
 	host_preempt_every(0);
-	ck_assert_int_eq(vmo_set_size(v, 10 * PAGE_SIZE_, true), SYS_OK);
+	ck_assert_int_eq(vmo_set_size(v, 10 * PAGE_SIZE_, true, NULL), SYS_OK);
 	forget(&model[0], 0, 1000);
-	ck_assert_int_eq(vmo_set_size(v, 1000 * PAGE_SIZE_, true), SYS_OK);     /* another one grows it: zeros */
+	ck_assert_int_eq(vmo_set_size(v, 1000 * PAGE_SIZE_, true, NULL), SYS_OK);     /* another one grows it: zeros */
 	check_all(true);
-	ck_assert_int_eq(vmo_set_size(v, UINT64_MAX, true), SYS_ERR_OUT_OF_RANGE);
-	ck_assert_int_eq(vmo_set_size(v, 1, false), SYS_ERR_ACCESS_DENIED);
+	ck_assert_int_eq(vmo_set_size(v, UINT64_MAX, true, NULL), SYS_ERR_OUT_OF_RANGE);
+	ck_assert_int_eq(vmo_set_size(v, 1, false, NULL), SYS_ERR_ACCESS_DENIED);
 	check_end();
 }
 END_TEST

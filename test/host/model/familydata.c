@@ -115,29 +115,43 @@ static sys_status_t judge_set_size(const struct target *t, u64 size)
 	return SYS_OK;
 }
 
+/* What is seen behind the new end in its page becomes zero; of a root, if the page is there. */
+static sys_status_t clear_tail(int c, u64 size)
+{
+	if (size >= vmo[c].size || (vmo[c].kind == ROOT && grows(c, size >> PAGE_SHIFT)))
+		return SYS_OK;
+	return ended_with(zero_bytes(c, &size, page_up(size)));
+}
+
 void op_set_size(void)
 {
 	struct target t;
-	u64 size = any_size();
-	sys_status_t status;
-	struct m_page *p;
+	u64 size = any_size(), page;
+	sys_status_t status, expected;
 
 	if (!pick(&t))
 		return;
 	if (chance(1))
 		size = UINT64_MAX - choose(PAGE_SIZE_ * 70);
-	status = world_call(NO_WANTS, NR_vmo_set_size, t.name, size);
-	must(status == judge_set_size(&t, size));
+	page = size >> PAGE_SHIFT;
+	if (t.o != NONE && !room_for(t.o, 1))
+		return;
+	bool falls = t.o != NONE && vmo[t.o].kind == CLONE && !page_aligned(size) && page < vmo[t.o].size >> PAGE_SHIFT;
+	status = world_call(falls ? WANTS(t.o, page, page + 1) : NO_WANTS, NR_vmo_set_size, t.name, size);
+	expected = judge_set_size(&t, size);
+	if (expected == SYS_OK && status == SYS_ERR_NO_MEMORY) {
+		must(falls && grows(t.o, page) && may_be_short(vmo[t.o].account, most_for(1)));
+		return;
+	}
+	if (expected == SYS_OK)
+		expected = clear_tail(t.o, size);
+	must(status == expected);
 	if (status != SYS_OK)
 		return;
-	if (!page_aligned(size) && size < vmo[t.o].size && !grows(t.o, size >> PAGE_SHIFT)) {
-		must(own(t.o, size >> PAGE_SHIFT, &p) == SYS_OK);
-		memset(p->byte + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
-	}
 	shrink(t.o, size);
 	vmo[t.o].size = page_up(size);
 	vmo[t.o].stream = size;
-	compare_page(t.o, size >> PAGE_SHIFT);
+	compare_page(t.o, page);
 }
 
 /* ---- stream sizes ------------------------------------------------------------------------------------------------ */
