@@ -398,19 +398,6 @@ TEST("vmo_op_range:NO_MEMORY COMMIT beyond the account")
 	EQ(vmo_info(vmo).committed, 8 * PAGE);
 }
 
-TEST("vmo_op_range:NOT_SUPPORTED ops of a later issue")
-{
-	static const enum sys_vmo_op later[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_DONT_NEED, SYS_VMO_OP_PREFETCH,
-		SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_INVALIDATE, SYS_VMO_OP_CACHE_CLEAN,
-		SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
-	sys_cap_t vmo = new_vmo(4 * PAGE);
-
-	put(vmo, 0, 1);
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		REFUSED(SYS_ERR_NOT_SUPPORTED, sys_vmo_op_range(vmo, later[i], 0, PAGE, NULL, 0));
-	EQ(get(vmo, 0), 1);
-}
-
 /* ---- costs ---- */
 
 TEST("content costs its pages and nodes, and is given back to the frame")
