@@ -108,8 +108,8 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 {
 	struct frame *node = frame_of(at->path.node[at->path.low]);
 	u64 pages = 0, nodes = 0;
-	unsigned i = 0, dropped = 0;
-	for (; i < at->count && dropped < TREE_STEP; i++) {
+	unsigned i = 0, work = 0;               /* to drop a page or a subtree is as much as eight markers */
+	for (; i < at->count && work < 8 * TREE_STEP; i++) {
 		if (content == TREE_EMPTY && (i = words_zero(at->slot, i, at->count)) == at->count)
 			break;
 		tree_slot_t slot = at->slot[i];
@@ -120,11 +120,13 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 			f->refs--;
 			pages += f->tree.pages;
 			nodes += (u64)f->tree.nodes + 1;
-			dropped++;
+			work += 8;
 		} else if (tree_tag(slot) == TREE_PAGE) {
 			page_drop(tree_frame(slot));
 			pages++;
-			dropped++;
+			work += 8;
+		} else if (content == TREE_EMPTY) {
+			work++;
 		}
 		node->state += (content != TREE_EMPTY) - (slot != TREE_EMPTY);
 		at->slot[i] = content;
