@@ -227,6 +227,25 @@ START_TEST(zero_costs_edges)
 }
 END_TEST
 
+/* Where a step stops within a row, since it dropped enough, the next one goes on behind. */
+START_TEST(zero_over_pages)
+{
+	setup();
+	for (u64 p = 0; p < 100; p++)
+		put(&a, p + 700);
+	ck_assert_uint_le(zero(&a, 0, TREE_ALL, TREE_CLEAN), 100);
+	ck_assert_uint_eq(a.charged, 1);
+	for (u64 p = 0; p < 40; p++)
+		put(&b, p << 45 | p);
+	ck_assert_uint_le(zero(&b, 0, TREE_ALL, TREE_CLEAN), 600);
+	ck_assert_uint_eq(b.charged, 1);
+	for (u64 p = 0; p < 100; p++)
+		put(&c, p * LEAF);
+	ck_assert_uint_le(zero(&c, 3, TREE_ALL, TREE_CLEAN), 600);
+	finish();
+}
+END_TEST
+
 /* Node by node, what says the same becomes one marker. */
 START_TEST(markers_merge)
 {
@@ -393,6 +412,7 @@ Suite *test_suite(void)
 	add_test(s, generations);
 	add_test(s, many_snapshots);
 	add_test(s, zero_costs_edges);
+	add_test(s, zero_over_pages);
 	add_test(s, markers_merge);
 	add_test(s, zero_drops_shared);
 	add_test(s, snapshot_keeps_markers);
