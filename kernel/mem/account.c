@@ -60,6 +60,7 @@ void account_init(void)
 	root_frames = frame_count_free() + frame_count_modules();
 	ASSERT(root_frames > arch_cpus() * ACCOUNT_MARGIN);
 	list_init(&account_reapable);
+	account_short = NULL;
 	watch_init();
 	object_type_set(SYS_TYPE_UNTYPED, &account_type);
 	root = (struct account){ 0 };
