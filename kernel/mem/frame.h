@@ -39,6 +39,8 @@ _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per
 #define FRAME_GUARDED   0x0100u         /* ALWAYS_NEED: reclaim leaves it */
 #define FRAME_ZERO_FORK 0x0200u         /* made from zero by an access: may hold zeros only, and nobody has looked yet */
 
+#define FRAME_WRITTEN   0x0400u         /* since it was supplied: by a call, or through an entry that is gone. Reclaim leaves it */
+
 #define FRAME_NIL 0u            /* frame 0 is never given out */
 
 /* Debug: free memory is full of this byte, and is looked through before it is given out again. */

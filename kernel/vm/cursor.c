@@ -68,7 +68,7 @@ static inline paddr_t fresh_page(const struct cursor *c, paddr_t shown)
 	counters.zero_fills++;
 	if (unlikely(!list_on(&c->v->reclaim)) && c->made)
 		list_push(&c->v->object.account->forks, &c->v->reclaim);
-	return frame_alloc_page(c->made);
+	return frame_alloc_page(c->made | FRAME_WRITTEN);
 }
 
 /* A write to a hole or a marker. Most often its slot is there, and the walk that found it was the only one. */
@@ -127,6 +127,8 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 		if (own && !c->at.own)
 			return copy_page(c, tree_frame(slot), out);
 		counters.shares += !c->at.own;
+		if (write)
+			frame_of(tree_frame(slot))->state |= FRAME_WRITTEN;
 		*out = (struct page_ref){ tree_frame(slot), c->at.own, false };
 		c->page++;
 		return SYS_OK;

@@ -3,7 +3,7 @@
  *
  *      forks          pages made from zero by an access that still hold nothing but zeros: each is looked at once
  *      discardable    unlocked discardable VMOs, whole, the one that is unlocked for longest first
- *      roots          clean pages of roots, oldest first: the pager is asked again for what is needed again
+ *      roots          pages of roots that nobody has written to, oldest first: the pager is asked again for what is needed again
  *
  * Never inside of a charge, whose caller may stand anywhere in a tree: the charge fails and notes its account (account_short); on
  * the way out of the kernel one step is done here and the call or the access made again. All that a step leaves undone stands in
@@ -164,7 +164,7 @@ static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
 {
 	unsigned age = f->state & FRAME_AGE;
 	bool was = accessed(v, f), firm = was && a->round.idle < IDLE_FIRM;
-	if (f->state & FRAME_GUARDED || source_awaits(v->source, v->hand))
+	if (f->state & (FRAME_GUARDED | FRAME_WRITTEN) || source_awaits(v->source, v->hand))
 		return false;
 	if (age >= a->round.oldest && !firm)
 		return true;
@@ -199,6 +199,8 @@ static bool roots_step(struct account *a)
 		if (old_enough(a, v, f)) {
 			if (!hidden(v, f))
 				return true;
+			if (f->state & FRAME_WRITTEN)   /* its entries said so */
+				continue;
 			drop(v);
 			counters.evictions++;
 			a->round.idle = 0;

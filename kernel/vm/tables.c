@@ -66,6 +66,7 @@ static void entry_removed(void *context, vaddr_t va, struct pt_entry old)
 	(void)va;
 	DEBUG_ASSERT(f->kind == FRAME_PAGE && f->page.mapped > 0);
 	f->page.mapped--;
+	f->state |= old.flags & PT_DIRTY ? FRAME_WRITTEN : 0;
 }
 
 void space_unmap_span(struct space *s, vaddr_t va, vaddr_t end)

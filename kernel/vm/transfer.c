@@ -70,6 +70,7 @@ static inline sys_status_t put_moved(struct vmo *dst, u64 page, struct tree_plac
 	if (unlikely(src == dst))
 		tree_locate(&src->tree, src_page, from);
 	/* COMMIT: src's slot last, since nodes go that hold nothing */
+	frame_of(tree_frame(*from->slot))->state = 0;
 	tree_fill_at(&dst->tree, page, to, tree_frame(*from->slot) | TREE_PAGE);
 	tree_take_at(&src->tree, src_page, from);
 	return SYS_OK;

@@ -110,6 +110,25 @@ TEST("pager_supply_pages:OK clean pages go before a charge fails, and are asked 
 	unmap((void *)client.at, PAGES * PAGE);
 }
 
+TEST("vmo_write:OK pages of a root that were written to stay: by a call, through a mapping, through one that is gone (EVICT-03)")
+{
+	root_in_small(24);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	volatile uint64_t *gone = map(vmo, 8 * PAGE), *at;
+	gone[PAGE / 8] = 201;
+	unmap((void *)gone, 8 * PAGE);
+	put(vmo, 2 * PAGE, 202);
+	at = map(vmo, 8 * PAGE);
+	at[3 * PAGE / 8] = 203;
+	EQ(at[4 * PAGE / 8], 104);
+	CHECK(fill(9) > 8);
+	EQ(committed(), 3 * PAGE);
+	for (uint64_t i = 1; i <= 3; i++)
+		EQ(get(vmo, i * PAGE), 200 + i);
+	EQ(at[3 * PAGE / 8], 203);
+	unmap((void *)at, 8 * PAGE);
+}
+
 TEST("vmo_op_range:OK ALWAYS_NEED guards pages, DONT_NEED has them go first (EVICT-04, EVICT-05)")
 {
 	root_in_small(24);
