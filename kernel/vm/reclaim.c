@@ -64,13 +64,12 @@ static struct frame *page_at_hand(struct vmo *v, u64 end)
 {
 	u64 row;
 	bool own;
-	tree_slot_t kind;
 	v->hand = tree_next(&v->tree, v->hand, end);
 	if (v->hand >= end)
 		return NULL;
 	const tree_slot_t *slot = tree_slots(&v->tree, v->hand, &row, &own);
 	if (!slot || tree_tag(*slot) != TREE_PAGE) {
-		v->hand = tree_run(&v->tree, v->hand, MIN(end, v->hand + TREE_FANOUT), &kind);
+		v->hand += MIN(end - v->hand, tree_span(&v->tree, v->hand));
 		return NULL;
 	}
 	struct frame *f = frame_of(tree_frame(*slot));

@@ -71,6 +71,9 @@ tree_slot_t tree_locate(struct tree *t, u64 page, struct tree_place *at);
 /* The slots from the page's own to the end of their row (a leaf, or the header), *count of them. *own: no other tree
  * reaches the row. NULL: there is no leaf. */
 const tree_slot_t *tree_slots(const struct tree *t, u64 page, u64 *count, bool *own);
+/* How many pages from this one on its slot stands for: more than one where there is a large marker or a hole above the
+ * leaves. Cost: the height. */
+u64 tree_span(const struct tree *t, u64 page);
 /* The first page in [page, end) whose slot is not EMPTY; end if there is none. Cost: the height and skipped
  * siblings. */
 u64 tree_next(const struct tree *t, u64 page, u64 end);

@@ -65,6 +65,16 @@ static u64 run_end(const struct tree *t, u64 page, u64 end, tree_slot_t kind)
 	return MIN(page, end);
 }
 
+u64 tree_span(const struct tree *t, u64 page)
+{
+	struct tree_path p;
+	u64 index = tree_index(t, page);
+	if (t->inlined || !node_covers(frame_of(tree_root(t)), index))
+		return 1;
+	path_find(t, index, &p);
+	return slot_span(p.low) - (index & (slot_span(p.low) - 1));
+}
+
 u64 tree_next(const struct tree *t, u64 page, u64 end)
 {
 	return run_end(t, page, end, TREE_EMPTY);

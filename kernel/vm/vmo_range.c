@@ -71,7 +71,7 @@ static sys_status_t mark_step(struct vmo *v, u64 *page, u64 end)
 	u64 at = *page, stop = tree_next(&v->tree, at, end);
 	tree_run(&v->tree, at, at + 1, &kind);
 	if (tree_tag(kind) == TREE_ZERO)
-		at = stop = tree_run(&v->tree, at, end, &kind);
+		at = stop = tree_run(&v->tree, at, at + MIN(end - at, MAX(tree_span(&v->tree, at), TREE_FANOUT)), &kind);
 	else if (tree_tag(kind) == TREE_PAGE)
 		stop = tree_run(&v->tree, at, MIN(end, at + TREE_STEP), &kind);
 	sys_status_t status = tree_zero_step(&v->tree, &at, stop, TREE_DIRTY);
