@@ -109,7 +109,7 @@ unsigned arch_take_pending(void);
  * looks; a step is to cost less than ARCH_STEP_CYCLES). */
 bool arch_preempt_poll(void);
 #define ARCH_POLL_CYCLES 9000u
-#define ARCH_STEP_CYCLES 18000u
+#define ARCH_STEP_CYCLES 40000u
 /* Sleeps until something is pending. With several CPUs, drops what this one holds of any context, loads the kernel's root, and is without the lock
  * meanwhile. */
 void arch_idle(void);

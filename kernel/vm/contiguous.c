@@ -12,7 +12,6 @@
 #include "lib/string.h"
 #include "vm/vmo.h"
 
-#define TAKE_STEP 4u                    /* pages cleared between looks at interrupts */
 
 /* In frames. */
 static u64 align_of(u32 align_log2) { return align_log2 ? 1ull << (align_log2 - PAGE_SHIFT) : 1; }
@@ -89,13 +88,13 @@ static sys_status_t build_step(struct vmo *v, u64 align, u64 *next, u64 *start)
 
 sys_status_t vmo_contiguous_build(struct vmo *v, u32 align_log2, u64 *next, u64 *start)
 {
-	for (unsigned step = 1; !object_dying(&v->object); step++) {
+	while (!object_dying(&v->object)) {
 		sys_status_t status = build_step(v, align_of(align_log2), next, start);
 		if (status == SYS_OK)
 			v->content = v;
 		if (status != VM_AGAIN)
 			return status;
-		if (step % TAKE_STEP == 0 && arch_preempt_poll())
+		if (arch_preempt_poll())
 			return VM_AGAIN;
 	}
 	return SYS_ERR_BAD_STATE;

@@ -23,7 +23,7 @@
 #include "vm/source.h"
 #include "vm/space.h"
 
-#define STEP_WORK   64u                 /* pages and VMOs looked at */
+#define STEP_WORK   16u                 /* pages and VMOs looked at */
 #define ZERO_WORK   8u                  /* reading a page, in the same units */
 #define HARVEST_MAX 16u                 /* mappings asked whether they accessed a page; with more it counts as accessed */
 #define IDLE_FIRM   4u                  /* rounds that dropped nothing, after which being accessed protects no page */

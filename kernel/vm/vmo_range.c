@@ -110,7 +110,7 @@ static sys_status_t clear(struct vmo *v, u64 offset, u64 size, struct page_wait 
 	u64 page = offset >> PAGE_SHIFT;
 	if (cursor_peek(v, page, &ref) && ref.frame == zero_page)
 		return SYS_OK;
-	cursor_begin(&c, v, page, page + 1, TREE_LEVELS + 1, w);
+	cursor_begin(&c, v, page, page + 1, 0, w);
 	sys_status_t status = cursor_require(&c, true, &ref);
 	if (status == SYS_OK)
 		memset((u8 *)phys_to_virt(ref.frame) + (offset & PAGE_MASK), 0, size);

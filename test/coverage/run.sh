@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${O:-build}/coverage
 operations=10000                # of each model
-bound=95                        # percent of the branches of kernel/vm
+bound=${BOUND:-95}             # percent of the branches of kernel/vm
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES O
 
 make -s -j2 O="$out" CC=gcc sanitize='--coverage -O0' host-tests >/dev/null
