@@ -227,7 +227,7 @@ u64 frame_count_modules(void) { return module_frames; }
 u64 frame_table_bytes(void) { return frame_table_len * sizeof(struct frame); }
 
 /* ---- frames in a row --------------------------------------------------------------------------------------------- */
-#define LOOK_STEP 256u
+#define LOOK_STEP 64u
 
 /* The fresh span that holds a frame that was never used, or NULL. */
 static struct span *fresh_span_of(u64 n)

@@ -116,13 +116,20 @@ sys_status_t spot_reach(struct tree *t, struct window w, u64 index, bool drop, s
 
 unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 {
-	struct frame *node = frame_of(at->path.node[at->path.low]);
+	tree_slot_t *slots = at->slot;
 	u64 pages = 0, nodes = 0;
-	unsigned i = 0, work = 0;               /* to drop a page or a subtree is as much as eight markers */
+	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as eight markers */
 	for (; i < at->count && work < 8 * TREE_STEP; i++) {
-		if (content == TREE_EMPTY && (i = words_zero(at->slot, i, at->count)) == at->count)
-			break;
-		tree_slot_t slot = at->slot[i];
+		tree_slot_t slot = slots[i];
+		if (slot == TREE_EMPTY) {
+			if (content == TREE_EMPTY && (i = words_zero(slots, i, at->count)) == at->count)
+				break;
+			if (content != TREE_EMPTY) {
+				slots[i] = content;
+				continue;
+			}
+			slot = slots[i];
+		}
 		struct frame *f = frame_of(tree_frame(slot));
 		if (tree_tag(slot) == TREE_NODE) {
 			if (f->refs == 1)
@@ -138,9 +145,10 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 		} else if (content == TREE_EMPTY) {
 			work++;
 		}
-		node->state += (content != TREE_EMPTY) - (slot != TREE_EMPTY);
-		at->slot[i] = content;
+		emptied++;
+		slots[i] = content;
 	}
+	frame_of(at->path.node[at->path.low])->state += (u16)(content == TREE_EMPTY ? -emptied : i - emptied);
 	path_count(&at->path, at->path.low, -(i64)pages, -(i64)nodes);
 	tree_uncharge(t, pages + nodes);
 	return i;
