@@ -108,6 +108,14 @@ bool mapping_unmap_step(struct vmo *v, u64 page, u64 end)
 	return close_step(v);
 }
 
+bool mapping_unmap_all(struct vmo *v, u64 page, u64 end)
+{
+	while (page < end && !mapping_unmap_step(v, page, end))
+		if (arch_preempt_poll())
+			return false;
+	return true;
+}
+
 bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but)
 {
 	if (vmo_shown_only_by(v, but) && v->closing.end == 0)

@@ -6,6 +6,7 @@
 #include "arch/arch.h"
 #include "vm/cursor.h"
 #include "vm/hint.h"
+#include "vm/mapping.h"
 #include "vm/source.h"
 #include "vm/view.h"
 #include "vm/window.h"
@@ -60,6 +61,8 @@ static sys_status_t each_page(struct vmo *v, u32 op, u64 offset, u64 size, u64 *
 	struct cursor c;
 	cursor_begin(&c, v, (offset + *done) >> PAGE_SHIFT, MIN(end, (offset + size + PAGE_MASK) >> PAGE_SHIFT), 0, w);
 	c.unseen = true;
+	if (op == SYS_VMO_OP_DONT_NEED && !mapping_unmap_all(v, c.page, c.end))        /* so that an access is seen */
+		return VM_AGAIN;
 	while (c.page < c.end) {
 		sys_status_t status = step(&c, op);
 		*done = MIN(size, MAX(offset + *done, c.page << PAGE_SHIFT) - offset);

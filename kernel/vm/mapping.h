@@ -116,6 +116,8 @@ static inline bool vmo_shown_only_by(const struct vmo *v, const struct mapping *
 bool mapping_protect_step(struct vmo *v);
 /* Removes the hardware entries of object pages [page, end) in all mappings of v. */
 bool mapping_unmap_step(struct vmo *v, u64 page, u64 end);
+/* As many such steps as it needs, or as are made before somebody interrupts. */
+bool mapping_unmap_all(struct vmo *v, u64 page, u64 end);
 /* The same for one page, before its zero page or shared page is replaced by one of v's own; the mapping that faults
  * (`but`, or NULL) is left out. */
 bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but);

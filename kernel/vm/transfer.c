@@ -239,9 +239,8 @@ sys_status_t vmo_transfer(struct vmo *dst, u32 options, u64 offset, u64 len, str
 		return status;
 	if (!vmo_trim(dst) || !vmo_trim(src))
 		return VM_AGAIN;
-	while (!mapping_unmap_step(dst, page, end))
-		if (arch_preempt_poll())
-			return VM_AGAIN;
+	if (!mapping_unmap_all(dst, page, end))
+		return VM_AGAIN;
 	while (status == SYS_OK && page < end) {
 		u64 before = page;
 		status = move_step(dst, &page, end, src, src_page, w);

@@ -90,9 +90,8 @@ static sys_status_t empty(struct vmo *v, u64 offset, u64 size, u64 *done)
 	sys_status_t status = SYS_OK;
 	if (page == end)
 		return SYS_OK;
-	while (!mapping_unmap_step(v, page, end))
-		if (arch_preempt_poll())
-			return VM_AGAIN;
+	if (!mapping_unmap_all(v, page, end))
+		return VM_AGAIN;
 	do
 		status = marks ? mark_step(v, &page, end) : empty_step(v, &page, end) ? SYS_OK : VM_AGAIN;
 	while (status == VM_AGAIN && !arch_preempt_poll());

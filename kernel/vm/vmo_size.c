@@ -65,9 +65,8 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_
 	if (status != SYS_OK)
 		return status;
 	if (page_up(size) < v->size) {
-		while (!mapping_unmap_step(v, page_up(size) >> PAGE_SHIFT, vmo_pages(v)))
-			if (arch_preempt_poll())
-				return VM_AGAIN;
+		if (!mapping_unmap_all(v, page_up(size) >> PAGE_SHIFT, vmo_pages(v)))
+			return VM_AGAIN;
 		v->trimming = true;
 		v->untrimmed = v->views.next;
 	}
@@ -102,10 +101,8 @@ sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct p
 	*reached += done;
 	if (status != SYS_OK)
 		return status;
-	u64 page = page_up(start + size) >> PAGE_SHIFT, end = page_up(start + old) >> PAGE_SHIFT;
-	while (page < end && !mapping_unmap_step(v, page, end))
-		if (arch_preempt_poll())
-			return VM_AGAIN;
+	if (!mapping_unmap_all(v, page_up(start + size) >> PAGE_SHIFT, page_up(start + old) >> PAGE_SHIFT))
+		return VM_AGAIN;
 	/* COMMIT */
 	shape->stream_size = size;
 	return SYS_OK;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hint.c: hints and cache operations on ranges. Numbers in names are the statements' (docs/deviations.md). */
+/* hint.c: hints and cache operations on ranges. Numbers in names are the statements' (docs/deviations.md). What reclaim makes of hints
+ * is reclaim.c's. */
 #include "common/client.h"
-
-static sys_status_t range(sys_cap_t v, enum sys_vmo_op op, uint64_t offset, uint64_t size)
-{
-	return sys_vmo_op_range(v, op, offset, size, NULL, 0);
-}
+#include "common/content.h"
 
 static const enum sys_vmo_op caches[] = {SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_CLEAN, SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
 
@@ -42,6 +39,33 @@ TEST("vmo_op_range:OK ALWAYS_NEED and PREFETCH ask for what is missing, in whole
 		EQ(until_exited(thread), SYS_OK);
 		expect_none();
 		EQ(committed(), 5 * PAGE);
+	}
+}
+
+TEST("vmo_op_range:OK hints through a clone ask for what neither it nor a clone between it and the root has forked, and fork nothing "
+     "(VMO-HINT-02, VMO-HINT-06, VMO-PREFETCH-05)")
+{
+	const enum sys_vmo_op ops[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_PREFETCH};
+
+	for (unsigned i = 0; i < 4; i++) {
+		pager_begin();
+		supply(3, 1, 100);
+		sys_cap_t clone = clone_of(vmo, PAGE, 6 * PAGE);
+		put(clone, 2 * PAGE, 50);
+		sys_cap_t below = clone_of(clone, 0, 6 * PAGE);
+		struct client client = {.act = RANGE, .vmo = i / 2 ? below : clone, .op = ops[i % 2], .offset = PAGE, .len = 4 * PAGE};
+		sys_cap_t thread = client_start(&client);
+		expect(2 * PAGE, 1, SYS_ACCESS_READ);
+		supply(2, 1, 100);
+		until_waiting(thread);
+		expect(4 * PAGE, 2, SYS_ACCESS_READ);
+		supply(4, 2, 100);
+		EQ(until_exited(thread), SYS_OK);
+		expect_none();
+		EQ(committed(), 4 * PAGE);
+		EQ(committed_of(clone), PAGE);
+		PAGES_ARE(vmo, 2, 4, 102);
+		EQ(get(below, 2 * PAGE), 50);
 	}
 }
 

@@ -147,6 +147,85 @@ TEST("vmo_op_range:OK ALWAYS_NEED guards pages, DONT_NEED has them go first (EVI
 		EQ(get(vmo, i * PAGE), 100 + i);
 }
 
+/* Those of the root's first eight pages that are there, a bit for each. Looking is no access. */
+static uint64_t present(void)
+{
+	uint64_t mask = 0, word;
+
+	OKAY(sys_thread_set_page_timeout(SYS_CAP_THREAD, 0));
+	for (uint64_t i = 0; i < 8; i++)
+		mask |= (uint64_t)(sys_vmo_read(vmo, &word, i * PAGE, 8) == SYS_OK) << i;
+	OKAY(sys_thread_set_page_timeout(SYS_CAP_THREAD, SYS_TIME_INFINITE));
+	return mask;
+}
+
+TEST("vmo_op_range:OK DONT_NEED has pages go first that were accessed before, unless they are accessed again, by calls or through "
+     "mappings (VMO-HINT-10)")
+{
+	root_in_small(32);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	sys_cap_t clone = clone_of(vmo, 0, 8 * PAGE), filler = new_vmo_in(small, 64 * PAGE);
+	volatile uint64_t *at = map(vmo, 8 * PAGE), *through = map(clone, 8 * PAGE);
+
+	for (uint64_t i = 0; i < 8; i++)
+		EQ(at[i * 512] + through[i * 512], 2 * (100 + i));
+	OKAY(range(vmo, SYS_VMO_OP_DONT_NEED, 2 * PAGE, 4 * PAGE));
+	OKAY(range(clone, SYS_VMO_OP_DONT_NEED, 6 * PAGE, PAGE));
+	EQ(at[3 * 512], 103);
+	EQ(get(vmo, 4 * PAGE), 104);
+	EQ(through[5 * 512], 105);
+	for (uint64_t n = 0; committed() > 6 * PAGE; n++)
+		put(filler, n * PAGE, 1);
+	EQ(present(), 0xbb);
+	unmap((void *)at, 8 * PAGE);
+	unmap((void *)through, 8 * PAGE);
+}
+
+TEST("vmo_op_range:OK ALWAYS_NEED, also through a clone, keeps pages however full the account is, until DONT_NEED (VMO-HINT-09)")
+{
+	root_in_small(32);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	sys_cap_t clone = clone_of(vmo, 4 * PAGE, 4 * PAGE);
+
+	OKAY(range(vmo, SYS_VMO_OP_ALWAYS_NEED, 0, 2 * PAGE));
+	OKAY(range(clone, SYS_VMO_OP_ALWAYS_NEED, PAGE, 2 * PAGE));
+	CHECK(fill(9) > 4);
+	EQ(present(), 0x63);
+	OKAY(range(vmo, SYS_VMO_OP_DONT_NEED, 5 * PAGE, PAGE));
+	EQ(fill(9), 1);
+	EQ(present(), 0x43);
+}
+
+TEST("vmo_op_range:OK PREFETCH and ALWAYS_NEED through a clone bring back what reclaim took, but for what the clone has forked "
+     "(VMO-PREFETCH-05, VMO-HINT-06)")
+{
+	const enum sys_vmo_op ops[] = {SYS_VMO_OP_PREFETCH, SYS_VMO_OP_ALWAYS_NEED};
+
+	for (unsigned i = 0; i < 2; i++) {
+		root_in_small(32);
+		EQ(supply(0, 8, 100), 8 * PAGE);
+		sys_cap_t clone = clone_of(vmo, 0, 8 * PAGE);
+		put(clone, 3 * PAGE, 50);
+		OKAY(range(vmo, SYS_VMO_OP_ALWAYS_NEED, 0, PAGE));
+		sys_cap_t filler = new_vmo_in(small, 64 * PAGE);
+		for (uint64_t n = 0; committed() > PAGE; n++)
+			put(filler, n * PAGE, 1);
+		OKAY(sys_cap_delete(filler));
+		struct client client = {.act = RANGE, .vmo = clone, .op = ops[i], .offset = 0, .len = 6 * PAGE};
+		sys_cap_t thread = client_start(&client);
+		expect(PAGE, 2, SYS_ACCESS_READ);
+		supply(1, 2, 200);
+		until_waiting(thread);
+		expect(4 * PAGE, 2, SYS_ACCESS_READ);
+		supply(4, 2, 200);
+		EQ(until_exited(thread), SYS_OK);
+		expect_none();
+		EQ(present(), 0x37);
+		EQ(get(clone, 3 * PAGE), 50);
+		EQ(get(clone, 2 * PAGE), 202);
+	}
+}
+
 TEST("vmo_read:OK what is read through a mapping stays longer than what is not (EVICT-07, EVICT-09)")
 {
 	root_in_small(24);
