@@ -156,6 +156,14 @@ static sys_status_t judge_arguments(u32 options, u64 offset, u64 size)
 	return SYS_OK;
 }
 
+/* A clone's clone would reach around the root. */
+static bool around_root(const struct target *t, u64 offset, u64 size)
+{
+	u64 page = t->shift + (offset >> PAGE_SHIFT), pages = page_up(size) >> PAGE_SHIFT;
+
+	return vmo[t->o].kind == CLONE && page + pages > (1ull << (64 - PAGE_SHIFT)) - vmo[t->o].first;
+}
+
 /* The arguments are good, it has a content. */
 static sys_status_t judge_kind(const struct target *t, u32 options, u64 offset, u64 size)
 {
@@ -170,7 +178,7 @@ static sys_status_t judge_kind(const struct target *t, u32 options, u64 offset, 
 		return SYS_OK;
 	if (of->options & SYS_VMO_DISCARDABLE || (options & SYS_VMO_CHILD_SNAPSHOT && of->kind != ANONYMOUS))
 		return SYS_ERR_NOT_SUPPORTED;
-	if (of->contiguous)
+	if (of->contiguous || around_root(t, offset, size))
 		return SYS_ERR_INVALID_ARGS;
 	return of->policy == SYS_CACHE_CACHED ? SYS_OK : SYS_ERR_BAD_STATE;
 }
