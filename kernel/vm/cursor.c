@@ -38,22 +38,20 @@ static sys_status_t copy_page(struct cursor *c, paddr_t shared, struct page_ref 
 	sys_status_t status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
 	if (status != SYS_OK)
 		return status;
-	if (frame_of(shared)->refs > 1) {
-		paddr_t copy = frame_alloc(FRAME_PAGE);
-		memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
-		tree_replace(&v->tree, c->page, c->at.slot, copy);
-		counters.copies++;
-	}
-	*out = (struct page_ref){ tree_frame(*c->at.slot), true, true };
+	paddr_t copy = frame_alloc(FRAME_PAGE);
+	memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
+	tree_replace(&v->tree, c->page, c->at.slot, copy);
+	counters.copies++;
+	*out = (struct page_ref){ copy, true, true };
 	c->page++;
 	return SYS_OK;
 }
 
-/* A clone's hole still shows this page of the root's: charging may have ended both. */
-static bool still_shows(const struct cursor *c, paddr_t shown)
+/* A clone's hole still shows the root's page: charging may have ended the root. */
+static bool still_shows(const struct cursor *c)
 {
-	paddr_t now;
-	return c->v->view && view_page(c->v->view, c->page, 0, 1, NULL, &now) == SYS_OK && now == shown;
+	paddr_t shown;
+	return view_page(c->v->view, c->page, 0, 1, NULL, &shown) == SYS_OK;
 }
 
 /* The page that takes the place of what is shown: the zero page, or the root's. */
@@ -81,7 +79,7 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 	if (status != SYS_OK)
 		return status;
 	status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
-	if (unlikely(shown != zero_page) && status == SYS_OK && !still_shows(c, shown)) {
+	if (unlikely(shown != zero_page) && status == SYS_OK && !still_shows(c)) {
 		tree_prune(&v->tree, c->page);
 		status = VM_AGAIN;
 	}
@@ -154,7 +152,7 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 
 void cursor_keep_row(struct cursor *c)
 {
-	if (c->page < c->row_end || !c->at.slot)
+	if (c->page < c->row_end)
 		return;
 	c->row = c->at.slot;
 	c->row_first = c->page - 1;
@@ -173,7 +171,7 @@ static bool existing_behind(const struct cursor *c, struct page_ref *out)
 	return true;
 }
 
-u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
+u64 cursor_existing(struct cursor *c, u64 max, struct page_ref *out)
 {
 	struct vmo *v = c->v;
 	u64 end = MIN(c->end, vmo_pages(v)), n = 0, row = 0;
@@ -186,32 +184,27 @@ u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
 		row = slot ? row - 1 : 0;
 		if (slot && tree_tag(*slot) == TREE_PAGE) {
 			struct frame *f = frame_of(tree_frame(*slot));
-			if (write && !(own && f->refs == 1))
-				break;
 			seen(c, f);
 			out[n] = (struct page_ref){ tree_frame(*slot), own && f->refs == 1, false };
-		} else if (write || !existing_behind(c, &out[n])) {
+		} else if (!existing_behind(c, &out[n])) {
 			break;
 		}
 	}
 	return n;
 }
 
-u64 cursor_skip_missing(struct cursor *c)
+void cursor_skip_missing(struct cursor *c)
 {
 	const struct tree *t = &c->v->tree;
 	u64 from = c->page;
 	tree_slot_t kind;
-	struct page_ref ref;
 	if (unlikely(c->v->view != NULL) && from < view_limit(c->v->view)) {    /* one at a time: the root has pages of its own */
-		bool there = from >= c->end || cursor_existing(c, false, 1, &ref);
-		c->page = there ? from : from + 1;
-		return c->page - from;
+		c->page++;
+		return;
 	}
 	c->page = tree_next(t, from, c->end);
-	if (c->page == from && from < c->end && tree_tag(tree_lookup(t, from)) == TREE_ZERO)
+	if (c->page == from)
 		c->page = tree_run(t, from, MIN(c->end, from + TREE_FANOUT), &kind);
-	return c->page - from;
 }
 
 bool cursor_peek(struct vmo *v, u64 page, struct page_ref *out)

@@ -62,20 +62,20 @@ static inline sys_status_t cursor_require_owned(struct cursor *c, bool write, st
 /* A page was found just now, and those behind it will be wanted: as far as its row goes they are not looked for from the
  * root. */
 void cursor_keep_row(struct cursor *c);
-/* Pages in a row that are there (write: and can be written in place), at most `max` and up to `end`: moves on by as many
- * as it says. Does not allocate, copy or ask; gives no zero page. Cost: one walk for each leaf. */
-u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out);
+/* Pages in a row that are there, at most `max` and up to `end`: moves on by as many as it says. Does not allocate, copy or
+ * ask; gives no zero page. Cost: one walk for each leaf. */
+u64 cursor_existing(struct cursor *c, u64 max, struct page_ref *out);
 /* The same for one page; always moves on. */
-static inline bool cursor_maybe(struct cursor *c, bool write, struct page_ref *out)
+static inline bool cursor_maybe(struct cursor *c, struct page_ref *out)
 {
 	u64 next = c->page + 1;
-	bool found = cursor_existing(c, write, 1, out);
+	bool found = cursor_existing(c, 1, out);
 	c->page = next;
 	return found;
 }
-/* Moves on over pages that cursor_maybe() would not give, up to `end`; says over how many. Behind them there need not be
- * one yet: markers are passed in steps. */
-u64 cursor_skip_missing(struct cursor *c);
+/* Moves on, up to `end`, over pages that cursor_existing() does not give: it has just said so of the first. Behind them there
+ * need not be one yet: markers are passed in steps. */
+void cursor_skip_missing(struct cursor *c);
 /* Charges frames in advance for pages that are made from now on, as account_charge; gives back what is left of them. */
 static inline sys_status_t cursor_give(struct cursor *c, u64 frames) { return tree_reserve(&c->v->tree, frames); }
 static inline void cursor_take_back(struct cursor *c) { tree_release(&c->v->tree); }

@@ -105,7 +105,7 @@ void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 	if (!ref->frame || m->vmo != w->root || page != w->page) {
 		struct cursor at;
 		cursor_begin(&at, m->vmo, page, page + 1, 0, NULL);
-		if (view_closing(m->vmo) || !cursor_maybe(&at, false, &found))
+		if (view_closing(m->vmo) || !cursor_maybe(&at, &found))
 			return;
 		ref = &found;
 	}

@@ -35,14 +35,13 @@ static sys_status_t step(struct cursor *c, u32 op)
 {
 	struct page_ref ref[HINT_BATCH];
 	tree_slot_t kind;
-	u64 there = cursor_existing(c, false, HINT_BATCH, ref);
+	u64 there = cursor_existing(c, HINT_BATCH, ref);
 	for (u64 i = 0; i < there; i++)
 		apply(op, ref[i].frame);
 	if (there)
 		return SYS_OK;
 	if (op != SYS_VMO_OP_ALWAYS_NEED && op != SYS_VMO_OP_PREFETCH) {
-		if (!cursor_skip_missing(c))
-			c->page++;
+		cursor_skip_missing(c);
 		return SYS_OK;
 	}
 	u64 run = tree_run(&c->v->tree, c->page, MIN(c->end, c->page + TREE_FANOUT), &kind);
@@ -83,7 +82,7 @@ sys_status_t vmo_hint(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, st
 		return SYS_OK;
 	if (status != SYS_OK || anonymous || size == 0)
 		return status;
-	u64 end = v->source ? v->source->limit : v->view ? view_limit(v->view) : 0;
+	u64 end = v->view ? view_limit(v->view) : v->source->limit;
 	if (op == SYS_VMO_OP_DONT_NEED && v->view) {    /* of the root's pages */
 		offset += v->view->first << PAGE_SHIFT;
 		end += v->view->first;
@@ -99,9 +98,7 @@ sys_status_t vmo_cache(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done)
 	if (op == SYS_VMO_OP_CACHE_INVALIDATE)
 		return SYS_ERR_NOT_SUPPORTED;
 	sys_status_t status = vmo_resolve(&v, &offset, size);
-	if (status != SYS_OK)
+	if (status != SYS_OK || op != SYS_VMO_OP_CACHE_CLEAN_INVALIDATE)
 		return status;
-	if (v->info_flags & SYS_VMO_INFO_PHYSICAL)
-		return SYS_ERR_NOT_SUPPORTED;
-	return op == SYS_VMO_OP_CACHE_CLEAN_INVALIDATE ? each_page(v, op, offset, size, done, UINT64_MAX, NULL) : SYS_OK;
+	return each_page(v, op, offset, size, done, UINT64_MAX, NULL);
 }

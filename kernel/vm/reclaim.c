@@ -73,7 +73,7 @@ static struct frame *page_at_hand(struct vmo *v, u64 end)
 		return NULL;
 	}
 	struct frame *f = frame_of(tree_frame(*slot));
-	if (own && f->refs == 1 && !f->page.kept && tree_state(*slot) == TREE_CLEAN)
+	if (own && f->refs == 1 && !f->page.kept)
 		return f;
 	v->hand++;
 	return NULL;

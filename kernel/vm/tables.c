@@ -157,7 +157,7 @@ void space_enter_present(struct space *s, struct mapping *m, vaddr_t va, vaddr_t
 		return;
 	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
 	c.unseen = true;
-	there = (unsigned)cursor_existing(&c, false, there, ref);
+	there = (unsigned)cursor_existing(&c, there, ref);
 	for (unsigned i = 0; i < there; i++) {
 		entry[i] = (struct pt_entry){ ref[i].frame, mapping_entry_flags(m, perm, &ref[i]) };
 		frame_of(ref[i].frame)->page.mapped++;

@@ -93,29 +93,21 @@ __attribute__((noinline)) static sys_status_t put_copy(struct vmo *dst, u64 page
 	return SYS_OK;
 }
 
-/* What src has at its page becomes dst's, if that has nothing there; then src reads as zero. *ref: what was put there just
- * now; frame 0: nothing was. Nothing maps what dst has no page for. VM_AGAIN: make the same call again, also when it was
- * put there already; NO_MEMORY, BAD_STATE (account): nothing has changed. */
-static inline __attribute__((always_inline)) sys_status_t move_page(struct vmo *dst, u64 page, struct vmo *src, u64 src_page,
+/* Src's page, `slot` at `from`, becomes dst's at `to`, where no page is; then src reads as zero. *ref: what was put there just now.
+ * Nothing maps what dst has no page for. VM_AGAIN: make the same call again, also when it was put there already; NO_MEMORY,
+ * BAD_STATE (account): nothing has changed. */
+static inline __attribute__((always_inline)) sys_status_t move_page(struct vmo *dst, u64 page, struct tree_place *to, struct vmo *src,
+                                                                    u64 src_page, struct tree_place *from, tree_slot_t slot,
                                                                     struct page_ref *ref)
 {
-	struct tree_place to, from;
-	sys_status_t status;
-	tree_slot_t slot = tree_locate(&dst->tree, page, &to);
-	ref->frame = 0;
-	if (slot != TREE_EMPTY && (tree_tag(slot) == TREE_PAGE || dst->source))
-		return drop(src, src_page);
-	slot = tree_locate(&src->tree, src_page, &from);
-	bool is_page = tree_tag(slot) == TREE_PAGE, moves = is_page && from.own && !src->view;
-	if (is_page && !hidden(src, src_page, tree_frame(slot)))
+	bool moves = from->own && !src->view;
+	if (!hidden(src, src_page, tree_frame(slot)))
 		return VM_AGAIN;
-	if (likely(moves))
-		status = put_moved(dst, page, &to, src, src_page, &from);
-	else
-		status = is_page ? put_copy(dst, page, &to, tree_frame(slot)) : put_zero(dst, page, &to);
+	sys_status_t status = likely(moves) ? put_moved(dst, page, to, src, src_page, from) :
+	                      put_copy(dst, page, to, tree_frame(slot));
 	if (status != SYS_OK)
 		return status;
-	*ref = (struct page_ref){ is_page ? tree_frame(*to.slot) : zero_page, is_page, false };
+	*ref = (struct page_ref){ tree_frame(*to->slot), true, false };
 	return likely(moves) ? SYS_OK : drop(src, src_page);
 }
 
@@ -124,7 +116,17 @@ static inline __attribute__((always_inline)) sys_status_t move_page(struct vmo *
 static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux, u64 aux_page, u64 *fresh)
 {
 	struct page_ref ref = { 0 };
-	sys_status_t status = likely(page < v->source->limit) ? move_page(v, page, aux, aux_page, &ref) : drop(aux, aux_page);
+	struct tree_place to, from;
+	tree_slot_t slot;
+	sys_status_t status;
+	if (unlikely(page >= v->source->limit || tree_locate(&v->tree, page, &to) != TREE_EMPTY)) {
+		status = drop(aux, aux_page);
+	} else if (likely(tree_tag(slot = tree_locate(&aux->tree, aux_page, &from)) == TREE_PAGE)) {
+		status = move_page(v, page, &to, aux, aux_page, &from, slot, &ref);
+	} else {
+		status = put_zero(v, page, &to);
+		ref.frame = status == SYS_OK ? zero_page : 0;
+	}
 	if (likely(ref.frame)) {
 		*fresh += PAGE_SIZE_;
 		counters.pages_supplied++;
@@ -188,6 +190,7 @@ static sys_status_t move_seen(struct vmo *dst, u64 page, struct vmo *src, u64 sr
 /* One step: a page, or many where src has nothing. *page moves on. Nothing maps dst's pages. */
 static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *src, u64 src_page, struct page_wait *w)
 {
+	struct tree_place to, from;
 	struct page_ref ref;
 	tree_slot_t kind;
 	u64 run = MIN(end - *page, RUN_PAGES);
@@ -203,7 +206,9 @@ static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *s
 	} else {
 		while (!tree_remove_step(&dst->tree, *page, *page + 1))         /* at most a path */
 			;
-		status = move_page(dst, *page, src, src_page, &ref);
+		tree_locate(&dst->tree, *page, &to);
+		kind = tree_locate(&src->tree, src_page, &from);
+		status = move_page(dst, *page, &to, src, src_page, &from, kind, &ref);
 	}
 	*page += status == SYS_OK;
 	return status;
@@ -211,9 +216,7 @@ static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *s
 
 static sys_status_t allowed(const struct vmo *v, u64 page, u64 end)
 {
-	if (v->source || (v->info_flags & (SYS_VMO_INFO_CONTIGUOUS | SYS_VMO_INFO_PHYSICAL)))
-		return SYS_ERR_NOT_SUPPORTED;
-	if ((v->info_flags & SYS_VMO_INFO_PAGER_BACKED) && !v->view)    /* its pager is gone */
+	if (v->source || v->info_flags & SYS_VMO_INFO_CONTIGUOUS)
 		return SYS_ERR_NOT_SUPPORTED;
 	return pagemap_next(v, page, end) < end ? SYS_ERR_BAD_STATE : SYS_OK;
 }

@@ -69,7 +69,7 @@ u64 tree_span(const struct tree *t, u64 page)
 {
 	struct tree_path p;
 	u64 index = tree_index(t, page);
-	if (t->inlined || !node_covers(frame_of(tree_root(t)), index))
+	if (t->inlined)
 		return 1;
 	path_find(t, index, &p);
 	return slot_span(p.low) - (index & (slot_span(p.low) - 1));

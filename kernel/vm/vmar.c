@@ -208,7 +208,7 @@ static void map_present(struct mapping *m)
 	cursor_begin(&c, m->vmo, mapping_page(m, va), UINT64_MAX, 0, NULL);
 	c.unseen = true;
 	for (; va < end && ((va & (16 * PAGE_SIZE_ - 1)) || !arch_preempt_poll()); va += PAGE_SIZE_)
-		if (cursor_maybe(&c, false, &ref))
+		if (cursor_maybe(&c, &ref))
 			fault_enter(m->region.parent->space, m, va, perm, &ref);
 }
 

@@ -121,12 +121,12 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 	return status;
 }
 
-u64 cursor_existing(struct cursor *c, bool write, u64 max, struct page_ref *out)
+u64 cursor_existing(struct cursor *c, u64 max, struct page_ref *out)
 {
 	struct fake *f = fake_of(c->v);
 	u64 n = 0, end = MIN(c->end, vmo_pages(c->v));
 
-	for (; n < max && c->page < end && f->frame[c->page] && !(write && fake_is_shared(f, c->page)); n++)
+	for (; n < max && c->page < end && f->frame[c->page]; n++)
 		must(cursor_peek(c->v, c->page++, &out[n]));
 	return n;
 }
