@@ -184,7 +184,7 @@ void op_set_stream(void)
 	old = vmo[vmo[t.i].shape].stream;
 	from = MIN(old, size);
 	to = MAX(old, size);
-	if (t.o != NONE && (!room_for(t.o, 12) || !built_zero(t.o) || (vmo[t.o].kind != ANONYMOUS && to - from > MANY)))
+	if (t.o != NONE && (!room_for(t.o, 12) || (vmo[t.o].kind != ANONYMOUS && to - from > MANY)))
 		return;
 	struct wants wants = wants_of(&t, from, to - from);
 	wants.pieces = true;

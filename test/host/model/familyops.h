@@ -44,8 +44,6 @@ void prepare(void);
 bool may_be_short(int a, u64 most);
 /* What writing to so many pages that are not there takes at most: the pages, their nodes. */
 static inline u64 most_for(u64 pages) { return pages ? 2 * pages + 2 * TREE_LEVELS : 0; }
-/* Zeroing whole pages of a clone is to hide the root's without asking for them, and does not yet. */
-static inline bool built_zero(int c) { return vmo[c].kind != CLONE; }
 /* What the kernel has there: where a call that may stop does not say how far it got. */
 static inline enum tree_tag there_is(int c, u64 page) { return tree_tag(tree_lookup(&vmo[c].v->tree, page)); }
 

@@ -65,16 +65,26 @@ void op_decommit(void)
 		entries_remove(t.o, t.shift + (offset >> PAGE_SHIFT), t.shift + ((offset + length) >> PAGE_SHIFT));
 }
 
-/* How far one that found no memory got: up to a page that it could not make, or could not hide. */
+/* A page that one that found no memory could not hide, or could not make where something is seen. */
+static bool stuck(int c, u64 page, bool whole)
+{
+	const struct m_entry *e = entry_at(c, page);
+	enum tree_tag there = there_is(c, page);
+	struct m_page *p;
+
+	if (!whole)
+		return grows(c, page) && there != TREE_PAGE && (see(c, page, &p) != SYS_OK || p);
+	if (page < vmo[c].limit)
+		return there != TREE_ZERO && !(e && !e->p);
+	return e ? e->p && there == TREE_PAGE : vmo[c].kind != ANONYMOUS && there == TREE_EMPTY;        /* a marker, too */
+}
+
 sys_status_t zero_until(const struct target *t, u64 from, u64 to)
 {
 	while (from < to) {
 		u64 page = from >> PAGE_SHIFT, next = MIN(to, (page + 1) << PAGE_SHIFT);
-		const struct m_entry *e = entry_at(t->o, page);
-		bool whole = next - from == PAGE_SIZE_;
-		if (whole ? there_is(t->o, page) != TREE_ZERO : grows(t->o, page) && there_is(t->o, page) != TREE_PAGE)
-			if (!e || (whole && e->p && there_is(t->o, page) == TREE_PAGE))
-				return SYS_ERR_NO_MEMORY;
+		if (stuck(t->o, page, next - from == PAGE_SIZE_))
+			return SYS_ERR_NO_MEMORY;
 		sys_status_t status = zero_bytes(t->o, &from, next);
 		if (status != SYS_OK)
 			return ended_with(status);
@@ -91,7 +101,7 @@ void op_zero(void)
 	if (!pick(&t))
 		return;
 	any_range(&t, MANY, &offset, &length);
-	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS) || !built_zero(t.o)))
+	if (t.o != NONE && (!room_for(t.o, 12) || (length > MANY && vmo[t.o].kind != ANONYMOUS)))
 		return;
 	struct wants wants = wants_of(&t, offset, length);
 	wants.pieces = true;
