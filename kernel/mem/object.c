@@ -18,6 +18,7 @@
 static const struct object_type *types[SYS_TYPE_CONSOLE + 1];
 static sys_koid_t last_koid;
 static struct account *reaping;         /* whose stack a step works on right now; NULL: none */
+u64 object_reap_steps;
 
 void object_type_set(enum sys_type type, const struct object_type *ops)
 {
@@ -166,6 +167,7 @@ bool object_reap_step(struct account *account)
 	struct account *a = pick(account);
 	if (!a)
 		return false;
+	object_reap_steps++;
 	if (object_dying(&a->object))
 		account_settle_step(a);
 	else

@@ -73,6 +73,7 @@ static inline bool object_dying(const struct object *o) { return o->flags & OBJE
 /* One step of destruction, of this account's or (NULL, or the account itself is dying) of anybody's dying objects. False: there is none.
  * Inside a reap it does nothing and says false. */
 bool object_reap_step(struct account *account);
+extern u64 object_reap_steps;   /* done since boot */
 /* For an account's own reap: hands its topmost dying object up to the list that is worked on. False: it has none. */
 bool object_hand_up(struct account *account);
 /* Steps until there is nothing left or an interrupt is pending (at least one step); tells watches too (watch.h). True: nothing left. */

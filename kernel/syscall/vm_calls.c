@@ -210,10 +210,16 @@ int call_vmo_replace_as_executable(struct call *c)
 	return SYS_OK;
 }
 
+#define INFO_REAPS 256u         /* entries that help to end what is dying, so that half of a sharer is not told of */
+
 int call_vmo_info(struct call *c)
 {
 	sys_vmo_info_t info;
 
+	if (!list_empty(&account_reapable) && c->t->retries < INFO_REAPS) {
+		object_reap(NULL);              /* it may end anything */
+		return VM_AGAIN;
+	}
 	sys_status_t status = vmo_info(call_object(c, 0), &info);
 	if (status != SYS_OK)
 		return status;

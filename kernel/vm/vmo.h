@@ -61,7 +61,8 @@ struct vmo {
 	bool trimming;                  /* it shrank, and content beyond its size is not all removed yet: nobody sees
 	                                 * it, and it goes before the VMO grows or is copied */
 	struct tree_survey survey;      /* how far vmo_info() is with measuring the content, if it has begun */
-	bool surveying;
+	u32 surveying;                  /* how often it has begun for who asks now */
+	u64 surveyed_at;                /* object_reap_steps, when it began */
 	struct watch_list watches;      /* ZERO_CHILDREN */
 	struct list kept;               /* pages that the kernel itself writes to (pagemap.h) */
 	u32 kept_count;
@@ -122,7 +123,7 @@ bool vmo_discard_step(struct vmo *v);
  * bytes already done, kept by the caller over VM_AGAIN and SHOULD_WAIT so that a restarted call goes on; 0 at first. */
 sys_status_t vmo_op_range(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, struct page_wait *w);
 /* Rights are filled in by the caller. VM_AGAIN: the content is large and is being measured in steps; exact if nobody
- * changes it meanwhile. BAD_STATE: it is dying. metadata_bytes is 0 as long as there is no content. */
+ * changes it, or what shares it, meanwhile. BAD_STATE: it is dying. metadata_bytes is 0 as long as there is no content. */
 sys_status_t vmo_info(struct vmo *v, sys_vmo_info_t *info);
 
 /* Makes the zero page (the root account pays for it), registers the types. Needs account_init(). */

@@ -5,17 +5,21 @@
 #include "vm/view.h"
 #include "vm/window.h"
 
+#define SURVEY_TRIES 64u
+
 /* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
- * together. */
+ * together. If anything was destroyed meanwhile, which may have shared it, they begin anew, but not for ever. */
 static bool survey(struct vmo *v)
 {
-	if (!v->surveying)
+	if (!v->surveying || (v->surveyed_at != object_reap_steps && v->surveying < SURVEY_TRIES)) {
 		v->survey = (struct tree_survey){ 0 };
-	v->surveying = true;
+		v->surveyed_at = object_reap_steps;
+		v->surveying++;
+	}
 	while (!tree_survey_step(&v->tree, &v->survey))
 		if (arch_preempt_poll())
 			return false;
-	v->surveying = false;
+	v->surveying = 0;
 	return true;
 }
 
