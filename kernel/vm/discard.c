@@ -33,9 +33,11 @@ void vmo_lock(struct vmo *v, u32 op)
 	bool lock = op != SYS_VMO_OP_UNLOCK;
 	v->locks += lock ? 1 : -1u;
 	v->discarded &= !lock;
+	if (v->locks != lock)                   /* neither the first nor the last */
+		return;
 	if (lock)
 		reclaim_withdraw(v);
-	else if (v->locks == 0)
+	else
 		reclaim_offer(v, &v->object.account->discardable);
 }
 

@@ -73,7 +73,7 @@ static struct frame *page_at_hand(struct vmo *v, u64 end)
 		return NULL;
 	}
 	struct frame *f = frame_of(tree_frame(*slot));
-	if (own && f->refs == 1 && !f->page.kept)
+	if (own && f->refs == 1)
 		return f;
 	v->hand++;
 	return NULL;
@@ -85,16 +85,14 @@ static bool hidden(struct vmo *v, const struct frame *f)
 	return f->page.mapped == 0 || mapping_unmap_step(v, v->hand, v->hand + 1);
 }
 
-/* The page at the hand, which nothing shows, goes. */
+/* The page at the hand, which nothing shows, goes: in one step, since no other tree reaches it. */
 static void drop(struct vmo *v)
 {
 	u64 page = v->hand;
-	if (v->view)                            /* a hole would show the root's */
-		while (tree_zero_step(&v->tree, &page, v->hand + 1, TREE_CLEAN) == VM_AGAIN)    /* at most a path */
-			;
+	if (v->view)
+		tree_zero_step(&v->tree, &page, page + 1, TREE_CLEAN);  /* a hole would show the root's */
 	else
-		while (!tree_remove_step(&v->tree, v->hand, v->hand + 1))
-			;
+		tree_remove_step(&v->tree, page, page + 1);
 }
 
 /* ---- zeros -------------------------------------------------------------------------------------- */
@@ -102,7 +100,7 @@ static bool is_zero(const struct frame *f) { return words_zero(phys_to_virt(fram
 
 static void forks_step(struct vmo *v)
 {
-	u64 end = v->cache_policy || v->info_flags & (SYS_VMO_INFO_CONTIGUOUS | VMO_KEPT) ? 0 : vmo_pages(v);
+	u64 end = v->cache_policy || v->info_flags & VMO_KEPT ? 0 : vmo_pages(v);
 	for (unsigned work = 0; work < STEP_WORK && v->hand < end; work++) {
 		struct frame *f = page_at_hand(v, end);
 		if (!f)
@@ -167,7 +165,7 @@ static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
 		return false;
 	if (age >= a->round.oldest && !firm)
 		return true;
-	age = was ? 0 : MIN(age + 1, FRAME_OLDEST);
+	age = was ? 0 : age + 1;        /* it is below `oldest` */
 	f->state = (u16)((f->state & ~FRAME_AGE) | age);
 	a->round.seen = (u8)MAX(a->round.seen, age);
 	return false;
@@ -190,7 +188,7 @@ static bool roots_step(struct account *a)
 	struct vmo *v = first_of(&a->roots.contents);
 	if (v->round == a->round.number)
 		return next_round(a);
-	u64 end = v->source->pager && !v->source->pager->dead ? MIN(v->source->limit, vmo_pages(v)) : 0;
+	u64 end = !v->source->pager->dead ? MIN(v->source->limit, vmo_pages(v)) : 0;
 	for (unsigned work = 0; work < STEP_WORK && v->hand < end; work++) {
 		struct frame *f = page_at_hand(v, end);
 		if (!f)

@@ -9,6 +9,7 @@
 #include "lib/counters.h"
 #include "vm/cursor.h"
 #include "vm/mapping.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/space.h"
 #include "vm/view.h"
@@ -200,4 +201,33 @@ static inline u64 shown(vaddr_t at)
 	u64 value = 0;
 	must(load(at, &value, &poll) == SYS_OK);
 	return value;
+}
+
+/* ---- what accounts can have again ---------------------------------------------------------------- */
+static inline struct vmo *anonymous(struct account *a, u64 pages, u32 options)
+{
+	struct vmo *v;
+	must_ok(vmo_create(a, pages * P, options, &v));
+	object_cap(&v->object);
+	return v;
+}
+
+static inline bool there(const struct vmo *v, u64 page) { return tree_tag(tree_lookup(&v->tree, page)) == TREE_PAGE; }
+
+/* A charge of one frame more than there is, and what the way out of the kernel does then: VM_AGAIN, or it was in vain. */
+static inline sys_status_t press(struct account *a)
+{
+	must(account_charge(a, account_free(a) + 1) == SYS_ERR_NO_MEMORY);
+	return reclaim_step();
+}
+
+/* The same until it is in vain; how many steps were done. */
+static inline unsigned press_all(struct account *a)
+{
+	unsigned steps = 0;
+	while (press(a) == VM_AGAIN) {
+		account_check_all();
+		must(++steps < 10000);
+	}
+	return steps;
 }
