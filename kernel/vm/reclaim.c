@@ -160,10 +160,10 @@ static bool accessed(const struct vmo *v, const struct frame *f)
 static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
 {
 	unsigned age = f->state & FRAME_AGE;
-	bool was = accessed(v, f), firm = was && a->round.idle < IDLE_FIRM;
+	bool was = accessed(v, f) && a->round.idle < IDLE_FIRM;
 	if (f->state & (FRAME_GUARDED | FRAME_WRITTEN) || source_awaits(v->source, v->hand))
 		return false;
-	if (age >= a->round.oldest && !firm)
+	if (age >= a->round.oldest && !was)
 		return true;
 	age = was ? 0 : age + 1;        /* it is below `oldest` */
 	f->state = (u16)((f->state & ~FRAME_AGE) | age);
