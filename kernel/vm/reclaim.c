@@ -100,7 +100,7 @@ static bool is_zero(const struct frame *f) { return words_zero(phys_to_virt(fram
 
 static void forks_step(struct vmo *v)
 {
-	u64 end = v->cache_policy || v->info_flags & VMO_KEPT ? 0 : vmo_pages(v);
+	u64 end = v->source || v->cache_policy || v->info_flags & VMO_KEPT ? 0 : vmo_pages(v);
 	for (unsigned work = 0; work < STEP_WORK && v->hand < end; work++) {
 		struct frame *f = page_at_hand(v, end);
 		if (!f)

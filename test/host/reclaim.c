@@ -139,6 +139,27 @@ START_TEST(a_dead_pagers_pages_stay)
 }
 END_TEST
 
+/* Nor can its zeros, once they have become pages. */
+START_TEST(a_dead_pagers_zeros_stay)
+{
+	struct page_ref ref;
+	struct account *child;
+	u64 done = 0, fresh = 0;
+	setup(8, 0);
+	must_ok(pager_supply(pager, root, 0, PAGE_SIZE_, aux, 0, &done, &fresh));
+	object_ref(&pager->object);
+	pager_kill(pager);
+	reap_all();
+	must_ok(page_require(root, 0, true, 1, 0, &client[0].wait, &ref));
+	shrink_to(0);
+	must(whole(account_create(account, 4, &child)) == SYS_ERR_NO_MEMORY);
+	must(cursor_peek(root, 0, &ref));
+	vmo_check(root);
+	object_unref(&pager->object);
+	check_end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("reclaim");
@@ -147,5 +168,6 @@ Suite *test_suite(void)
 	add_test(s, what_is_guarded_stays);
 	add_test(s, nothing_goes_in_vain);
 	add_test(s, a_dead_pagers_pages_stay);
+	add_test(s, a_dead_pagers_zeros_stay);
 	return s;
 }
