@@ -129,6 +129,29 @@ TEST("vmo_write:OK pages of a root that were written to stay: by a call, through
 	unmap((void *)at, 8 * PAGE);
 }
 
+TEST("vmo_op_range:OK COMMIT of a root's pages leaves them clean, and what its clones write too: all of them go (VMO-COMMIT-08, "
+     "CHILD-ALOW-04)")
+{
+	root_in_small(24);
+	EQ(supply(0, 8, 100), 8 * PAGE);
+	sys_cap_t clone = clone_of(vmo, 0, 8 * PAGE);
+	volatile uint64_t *at = map(clone, 8 * PAGE), *shown = map(vmo, 8 * PAGE);
+
+	OKAY(range(vmo, SYS_VMO_OP_COMMIT, 0, 8 * PAGE));
+	put(clone, 2 * PAGE, 50);
+	at[3 * PAGE / 8] = 51;
+	OKAY(range(clone, SYS_VMO_OP_COMMIT, 4 * PAGE, PAGE));
+	for (uint64_t i = 0; i < 8; i++)
+		EQ(shown[i * 512], 100 + i);
+	CHECK(fill(9) > 8);
+	EQ(committed(), 0);
+	EQ(get(clone, 2 * PAGE), 50);
+	EQ(at[3 * PAGE / 8], 51);
+	EQ(get(clone, 4 * PAGE), 104);
+	unmap((void *)at, 8 * PAGE);
+	unmap((void *)shown, 8 * PAGE);
+}
+
 TEST("vmo_op_range:OK ALWAYS_NEED guards pages, DONT_NEED has them go first (EVICT-04, EVICT-05)")
 {
 	root_in_small(24);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* stream.c: the stream size of VMOs: how many of their bytes mean something. */
 #include "common/content.h"
+#include "common/helper.h"
 #include "common/region.h"
 
 #define BOUNDED (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE)
@@ -66,6 +67,47 @@ TEST("vmo_set_stream_size:OK raised and lowered: what lies between reads as zero
 		CHECK(all_bytes(v, low, high - low, 0));
 		OKAY(sys_cap_delete(v));
 	}
+}
+
+struct setter { sys_cap_t vmo; uint64_t size; volatile bool go; };
+
+static int64_t sets(void *arg)
+{
+	struct setter *setter = arg;
+	while (!setter->go)
+		sys_thread_yield();
+	return sys_vmo_set_stream_size(setter->vmo, setter->size);
+}
+
+/* Between any two of the three sizes all is zero, and nothing else is. */
+static void set_by_two(uint64_t from, uint64_t a, uint64_t b)
+{
+	uint64_t low = from < a ? from : a, high = from < a ? a : from;
+	sys_cap_t v = numbered_with(400, 1, 0);
+
+	OKAY(sys_vmo_set_stream_size(v, from * PAGE));
+	number(v, from, 400 - from, from + 1);  /* also behind the stream's end */
+	struct setter setter = {v, a * PAGE, false};
+	sys_cap_t thread = helper_start(sets, &setter);
+	setter.go = true;
+	OKAY(sys_vmo_set_stream_size(v, b * PAGE));
+	EQ(until_exited(thread), SYS_OK);
+	CHECK(stream_of(v) == a * PAGE || stream_of(v) == b * PAGE);
+	low = low < b ? low : b;
+	high = high > b ? high : b;
+	for (uint64_t i = 0; i < 400; i++)
+		EQ(get(v, i * PAGE), i >= low && i < high ? 0 : i + 1);
+	OKAY(sys_cap_delete(thread));
+	OKAY(sys_cap_delete(v));
+	helper_drop(1);
+}
+
+TEST("vmo_set_stream_size:OK by two at the same time: one after the other, either way (VMO-STREAM-06, VMO-STREAM-07)")
+{
+	static const uint64_t sizes[] = {5, 200, 395};
+
+	for (unsigned i = 0; i < 27; i++)
+		set_by_two(sizes[i % 3], sizes[i / 3 % 3], sizes[i / 9]);
 }
 
 TEST("vmo_create_child:OK a slice has a stream size of its own, a reference its parent's (VMO-STREAM-10, VMO-STREAM-11)")

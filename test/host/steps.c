@@ -213,10 +213,87 @@ START_TEST(entries)
 }
 END_TEST
 
+/* ---- two at the same time ------------------------------------------------------------------------------------------------- */
+
+static const u64 ends[] = { 0, 3 * P + 7, 3 * P + 900, 5 * P, 8 * P + 100, 11 * P };
+
+/* All bytes of v are 9 but for those in [low, high), which are zero. */
+static void zero_between(u64 low, u64 high)
+{
+	static u8 want[P];
+
+	for (u64 at = 0; at < v->size; at += P) {
+		u64 from = MIN(MAX(low, at), at + P) - at, to = MIN(MAX(high, at), at + P) - at;
+
+		memset(want, 9, P);
+		memset(want + from, 0, to - from);
+		ck_assert_mem_eq(word(at / P), want, P);
+	}
+}
+
+struct setter { u64 size, reached; bool done; };
+
+/* One entry of it, if it is not done. */
+static void step(struct setter *s, u64 *last)
+{
+	if (s->done)
+		return;
+	sys_status_t status = vmo_set_stream_size(v, s->size, &s->reached, &none);
+	must(status == SYS_OK || status == VM_AGAIN);
+	s->done = status == SYS_OK;
+	if (s->done)
+		*last = s->size;
+}
+
+/* The first sets the stream size from `from` to `a`; after so many entries of that the second sets it to `b`, whole or in turns with
+ * the rest of the first. False: the first was done before. */
+static bool interleave(u64 from, u64 a, u64 b, unsigned entries, bool turns)
+{
+	struct setter first = { .size = a }, second = { .size = b };
+	u64 last = from, size;
+
+	v->stream_size = from;
+	done = 0;
+	must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, v->size, &done, &none));
+	for (u64 i = 0; i < v->size / P; i++)
+		memset(word(i), 9, P);
+	host_preempt_every(1);
+	while (entries--)
+		step(&first, &last);
+	bool met = !first.done;
+	while (!first.done || !second.done) {
+		step(&second, &last);
+		if (turns || second.done)
+			step(&first, &last);
+	}
+	host_preempt_every(0);
+	must_ok(vmo_get_stream_size(v, &size));
+	ck_assert_uint_eq(size, last);
+	zero_between(MIN(from, MIN(a, b)), MAX(from, MAX(a, b)));
+	return met;
+}
+
+/* It ends as the one that is done last wants it, and what lies between any two of the three sizes is zero, no byte more. */
+START_TEST(two_set_the_stream_size)
+{
+	start();
+	object_uncap(&v->object);
+	v = object(12);
+	for (unsigned i = 0; i < ARRAY_LEN(ends) * ARRAY_LEN(ends) * ARRAY_LEN(ends); i++) {
+		u64 from = ends[i % ARRAY_LEN(ends)], a = ends[i / ARRAY_LEN(ends) % ARRAY_LEN(ends)], b = ends[i / ARRAY_LEN(ends) / ARRAY_LEN(ends)];
+
+		for (unsigned entries = 0; interleave(from, a, b, entries, false); entries++)
+			interleave(from, a, b, entries, true);
+	}
+	end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("steps");
 
 	add_test(s, entries);
+	add_test(s, two_set_the_stream_size);
 	return s;
 }
