@@ -163,8 +163,16 @@ static sys_status_t move_nothing(struct vmo *dst, u64 *page, u64 end)
 {
 	if (dst->view)
 		return tree_zero_step(&dst->tree, page, end, TREE_CLEAN);
-	*page = tree_remove_step(&dst->tree, *page, end) ? end : MIN(end, tree_next(&dst->tree, *page, end));
+	*page = tree_remove_step(&dst->tree, *page, end) ? end : tree_next(&dst->tree, *page, end);
 	return *page < end ? VM_AGAIN : SYS_OK;
+}
+
+static sys_status_t empty_page(struct vmo *dst, u64 page)
+{
+	sys_status_t status;
+	for (u64 next = page; (status = move_nothing(dst, &next, page + 1)) == VM_AGAIN;)       /* at most a path */
+		;
+	return status;
 }
 
 /* Dst's page, which nobody maps, becomes what src, a clone, sees of its root. */
@@ -175,11 +183,8 @@ static sys_status_t move_seen(struct vmo *dst, u64 page, struct vmo *src, u64 sr
 	struct cursor c;
 	cursor_begin(&c, src, src_page, end, TREE_LEVELS + 1, w);
 	sys_status_t status = cursor_require(&c, false, &ref);
-	if (status != SYS_OK)
-		return status;
-	u64 next = page;
-	while ((status = move_nothing(dst, &next, page + 1)) == VM_AGAIN)       /* at most a path */
-		;
+	if (status == SYS_OK)
+		status = empty_page(dst, page);
 	if (status == SYS_OK && ref.frame != zero_page) {
 		tree_locate(&dst->tree, page, &to);
 		status = put_copy(dst, page, &to, ref.frame);
@@ -200,12 +205,10 @@ static sys_status_t move_step(struct vmo *dst, u64 *page, u64 end, struct vmo *s
 		sys_status_t status = move_nothing(dst, page, *page + until);
 		return status == VM_AGAIN ? SYS_OK : status;
 	}
-	sys_status_t status = SYS_OK;
+	sys_status_t status;
 	if (tree_tag(kind) == TREE_EMPTY) {
 		status = move_seen(dst, *page, src, src_page, src_page + (end - *page), w);
-	} else {
-		while (!tree_remove_step(&dst->tree, *page, *page + 1))         /* at most a path */
-			;
+	} else if ((status = empty_page(dst, *page)) == SYS_OK) {
 		tree_locate(&dst->tree, *page, &to);
 		kind = tree_locate(&src->tree, src_page, &from);
 		status = move_page(dst, *page, &to, src, src_page, &from, kind, &ref);
