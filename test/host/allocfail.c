@@ -248,6 +248,50 @@ static sys_cap_t pager(void)
 
 	return makes(NR_pager_create, payer_cap, ep, 5);
 }
+/* A root's clone is a view, with a tree that is empty; a clone's has a copy of its tree. */
+static sys_cap_t paged(sys_cap_t *p)
+{
+	*p = pager();
+	return makes(NR_pager_create_vmo, *p, payer_cap, 0, 77, 1200 * PAGE_SIZE_);
+}
+static void root_clone(u32 kind)
+{
+	sys_cap_t p;
+
+	try(NR_vmo_create_child, paged(&p), payer_cap, kind, 4 * PAGE_SIZE_, 700 * PAGE_SIZE_);
+}
+static void clone_clone(u32 kind)
+{
+	sys_cap_t p, root = paged(&p), aux = makes(NR_vmo_create, home_cap, 40 * PAGE_SIZE_, 0);
+	sys_cap_t c = makes(NR_vmo_create_child, root, payer_cap, kind, 0, 1200 * PAGE_SIZE_);
+
+	commit(aux, 0, 40);
+	must(user_call(NR_pager_supply_pages, p, root, 600 * PAGE_SIZE_, 40 * PAGE_SIZE_, aux, 0) == SYS_OK);
+	commit(c, 600, 20);
+	must(user_call(NR_vmo_op_range, c, SYS_VMO_OP_ZERO, 3 * PAGE_SIZE_, 5 * PAGE_SIZE_) == SYS_OK);
+	try(NR_vmo_create_child, c, payer_cap, kind, 4 * PAGE_SIZE_, 610 * PAGE_SIZE_);
+}
+static void root_at_least(void) { root_clone(SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE); }
+static void root_modified(void) { root_clone(SYS_VMO_CHILD_SNAPSHOT_MODIFIED); }
+static void clone_at_least(void) { clone_clone(SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE); }
+static void clone_modified(void) { clone_clone(SYS_VMO_CHILD_SNAPSHOT_MODIFIED); }
+/* What a clone of a root writes to, or moves elsewhere, becomes its own. */
+static void clone_write(void)
+{
+	sys_cap_t p, root = paged(&p), aux = makes(NR_vmo_create, home_cap, PAGE_SIZE_, 0);
+	sys_cap_t c = makes(NR_vmo_create_child, root, payer_cap, SYS_VMO_CHILD_SNAPSHOT_MODIFIED, 0, 1200 * PAGE_SIZE_);
+
+	commit(aux, 0, 1);
+	must(user_call(NR_pager_supply_pages, p, root, 1000 * PAGE_SIZE_, PAGE_SIZE_, aux, 0) == SYS_OK);
+	try(NR_vmo_write, c, buffer, 1000 * PAGE_SIZE_, 8);
+}
+static void clone_zero(void)
+{
+	sys_cap_t p, root = paged(&p);
+	sys_cap_t c = makes(NR_vmo_create_child, root, payer_cap, SYS_VMO_CHILD_SNAPSHOT_MODIFIED, 0, 1200 * PAGE_SIZE_);
+
+	try(NR_vmo_op_range, c, SYS_VMO_OP_ZERO, 700 * PAGE_SIZE_, 3 * PAGE_SIZE_);
+}
 static void pager_new(void)
 {
 	sys_cap_t ep = makes(NR_endpoint_create, payer_cap);
@@ -317,6 +361,12 @@ static const struct { u16 number, sites; void (*run)(void); sys_status_t status;
 	{ NR_vmar_map, 1, mapping_at_once, 0 },
 	{ NR_vmar_unmap, 1, unmap_middle, 0 },
 	{ NR_vmar_protect, 1, protect_middle, 0 },
+	{ NR_vmo_create_child, 2, root_at_least, 0 },
+	{ NR_vmo_create_child, 2, root_modified, 0 },
+	{ NR_vmo_create_child, 3, clone_at_least, 0 },
+	{ NR_vmo_create_child, 3, clone_modified, 0 },
+	{ NR_vmo_write, 2, clone_write, 0 },
+	{ NR_vmo_op_range, 1, clone_zero, 0 },
 	{ NR_pager_create, 1, pager_new, 0 },
 	{ NR_pager_create_vmo, 1, pager_object, 0 },
 	{ NR_pager_supply_pages, 1, pager_supply_inline, 0 },

@@ -18,6 +18,8 @@ static u64 count_there(u64 from, u64 to)
 	return n;
 }
 
+static u16 state_of(u64 page) { return frame_of(tree_frame(tree_lookup(&root->tree, page)))->state; }
+
 /* Presses until a page has gone. */
 static void one_goes(void)
 {
@@ -69,10 +71,16 @@ START_TEST(oldest_first)
 	one_goes();
 	ck_assert(!there(root, 6) && count_there(0, 8) == 7);
 	ck_assert_uint_eq(seen(root, 2), 102);
-	for (unsigned i = 0; i < 6; i++) {
+	done = 0;
+	must_ok(vmo_op_range(root, SYS_VMO_OP_DONT_NEED, P, P, &done, &poll));
+	vaddr_t at = map(root, 0, 2);
+	ck_assert_uint_eq(shown(at + P), 101);                  /* somebody needs it all the same */
+	for (unsigned i = 0; i < 5; i++) {
 		one_goes();
-		ck_assert(there(root, 2));
+		ck_assert(there(root, 2) && there(root, 1));
 	}
+	one_goes();
+	unmap(at, 2);
 	one_goes();
 	ck_assert_uint_eq(count_there(0, 8), 0);
 	eq(press(payer), SYS_ERR_NO_MEMORY);
@@ -115,9 +123,15 @@ START_TEST(written_pages_stay)
 	vaddr_t at = map(root, 0, 4);
 	must_ok(store(at + P, 7, &poll));
 	must_ok(put(root, 2, 8));
+	ck_assert_uint_eq(shown(at + 3 * P), 103);
+	u64 *word = pt_reach(space->root, at + 3 * P, PT_READ | PT_WRITE);      /* no fault says that it is written to */
+	must(word);
+	*word = 9;
+	ck_assert_uint_eq(state_of(1) & FRAME_WRITTEN, FRAME_WRITTEN);
+	ck_assert_uint_eq(state_of(3) & FRAME_WRITTEN, 0);
 	ck_assert_uint_ge(press_all(payer), 3);
-	ck_assert(count_there(0, 4) == 2 && seen(root, 1) == 7 && seen(root, 2) == 8 && shown(at + P) == 7);
-	ck_assert_uint_eq(frame_of(tree_frame(tree_lookup(&root->tree, 1)))->state & FRAME_WRITTEN, FRAME_WRITTEN);
+	ck_assert(count_there(0, 4) == 3 && seen(root, 1) == 7 && seen(root, 2) == 8 && shown(at + 3 * P) == 9);
+	ck_assert_uint_eq(state_of(3) & FRAME_WRITTEN, FRAME_WRITTEN);
 	check(root);
 	unmap(at, 4);
 	end();
