@@ -9,13 +9,14 @@ static u64 base_pages;                  /* frames with content when no family is
 
 void compare_page(int c, u64 page)
 {
-	const struct m_entry *e = entry_at(c, page);
 	tree_slot_t slot = tree_lookup(&vmo[c].v->tree, page);
 
-	must((tree_tag(slot) == TREE_PAGE) == (e && e->p));
+	reclaim_settle(c, entry_at(c, page));
+	const struct m_entry *e = entry_at(c, page);
+	must((tree_tag(slot) == TREE_PAGE) == (e && e->p && !e->away));
 	if (vmo[c].kind != ANONYMOUS && page < vmo[c].limit)
 		must((tree_tag(slot) == TREE_ZERO) == (e && !e->p));
-	if (!e || !e->p)
+	if (!e || !e->p || e->away)
 		return;
 	must(memcmp(phys_to_virt(tree_frame(slot)), e->p->byte, PAGE_SIZE_) == 0);
 	must(!vmo[c].contiguous || tree_frame(slot) == vmo[c].frame + (page << PAGE_SHIFT));
@@ -108,7 +109,7 @@ static void census(struct census *n)
 /* Each pays for its slabs, and for all pages and nodes that its contents reach. */
 static void compare_accounts(const struct census *n)
 {
-	u64 used[ACCOUNTS];
+	u64 used[ACCOUNTS], roots[ACCOUNTS] = { 0 }, discardable[ACCOUNTS] = { 0 };
 
 	memcpy(used, n->slabs, sizeof used);
 	for (int i = 0; i < VMOS; i++) {
@@ -118,9 +119,14 @@ static void compare_accounts(const struct census *n)
 		tree_totals(&vmo[i].v->tree, &pages, &nodes);
 		must(vmo[i].v->tree.charged == pages + nodes && pages == pages_of(i));
 		used[vmo[i].account] += pages + nodes;
+		roots[vmo[i].account] += vmo[i].kind == ROOT && !vmo[i].orphan ? pages + nodes : 0;
+		discardable[vmo[i].account] += vmo[i].options & SYS_VMO_DISCARDABLE && !vmo[i].locks ? pages + nodes : 0;
+		must(vmo[i].v->discarded == vmo[i].discarded && vmo[i].v->locks == vmo[i].locks);
 	}
-	for (int a = 1; a < ACCOUNTS; a++)
+	for (int a = 1; a < ACCOUNTS; a++) {
 		must(payer[a].a->used == used[a] && payer[a].a->total == payer[a].total);
+		must(payer[a].a->roots.frames == roots[a] && payer[a].a->discardable.frames == discardable[a]);
+	}
 }
 
 /* The shares of all objects add up to what is in use, less one unit for each division. */

@@ -13,7 +13,7 @@ static sys_status_t move(const struct target *t, bool write, u64 offset, u64 len
 	for (u64 done = 0, part; done < length; done += part) {
 		u64 at = offset + done, page = t->shift + (at >> PAGE_SHIFT);
 		struct m_page *p;
-		sys_status_t status = write ? own(t->o, page, &p) : see(t->o, page, &p);
+		sys_status_t status = write ? own_to_write(t->o, page, &p) : see(t->o, page, &p);
 		if (status != SYS_OK)
 			return ended_with(status);
 		part = MIN(length - done, PAGE_SIZE_ - (at & PAGE_MASK));

@@ -268,7 +268,8 @@ void op_child(void)
 	expected = judge_child(&t, options, offset, size);
 	status = world_call(NO_WANTS, NR_vmo_create_child, t.name, capability[a].name, options, offset, size);
 	if (status == SYS_ERR_NO_MEMORY && expected == SYS_OK) {
-		must(may_be_short(a, 2 + most_for(kind & COPIES ? vmo[t.o].count : 0)));
+		u64 charged = kind & COPIES ? vmo[t.o].v->tree.charged : 0;
+		must(may_be_short(a, 2 + charged + (charged ? 2 * TREE_LEVELS : 0)));
 		return;
 	}
 	must(status == expected);

@@ -4,14 +4,38 @@
 
 /* ---- supply ------------------------------------------------------------------------------------------------------ */
 
-/* One page of the root from one of aux. False: that would need memory, and there is none. */
-static bool supply_page(int root, u64 page, int aux, u64 from, bool stop, u64 *fresh)
+struct supplied { u64 fresh, unsure; };         /* bytes that came; that may have come, and gone */
+
+/* Did one that found no memory stop at this page? */
+static bool stopped(int root, u64 page, int aux, u64 from, const struct supplied *n)
 {
-	struct m_entry *e = entry_at(aux, from);
+	const struct m_entry *e = entry_at(aux, from);
+
+	if (n->unsure == 0)
+		return n->fresh == world_regs()->rdx;
+	return there_is(root, page) == TREE_EMPTY && (!e || !e->p || there_is(aux, from) == TREE_PAGE);
+}
+
+/* One page of the root from one of aux. False: that would need memory, and there is none. What was there when the call
+ * began and has gone may have gone before its turn came, and come anew. */
+static bool supply_page(int root, u64 page, int aux, u64 from, bool cut, struct supplied *n)
+{
+	struct m_entry *e = entry_at(aux, from), *old = entry_at(root, page);
 	struct m_page *p;
 
+	if (old && old->away && old->was) {
+		entry_remove(root, old);
+		if (there_is(root, page) == TREE_EMPTY) {
+			n->unsure += PAGE_SIZE_;
+			if (cut && e && e->p && there_is(aux, from) == TREE_PAGE)
+				return false;
+			if (e)
+				entry_remove(aux, e);
+			return true;
+		}
+	}
 	if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT) {
-		if (stop)
+		if (cut && stopped(root, page, aux, from, n))
 			return false;
 		p = e ? e->p : NULL;
 		if (p && p->refs > 1)
@@ -19,7 +43,7 @@ static bool supply_page(int root, u64 page, int aux, u64 from, bool stop, u64 *f
 		else if (p)
 			p->refs++;
 		entry_put(root, page, p);
-		*fresh += PAGE_SIZE_;
+		n->fresh += PAGE_SIZE_;
 	}
 	if (e)
 		entry_remove(aux, e);
@@ -52,7 +76,8 @@ static sys_status_t judge_supply(const struct target *t, u64 at, u64 length, con
 void op_supply(void)
 {
 	struct target t, aux;
-	u64 offset, length, from, fresh = 0;
+	u64 offset, length, from;
+	struct supplied n = { 0, 0 };
 	sys_status_t status, expected;
 
 	if (!pick_kind(&t, chance(70) ? ROOT : NONE) || !pick_kind(&aux, chance(80) ? ANONYMOUS : NONE))
@@ -74,12 +99,11 @@ void op_supply(void)
 	if (expected != SYS_OK)
 		return;
 	for (u64 done = 0; done < length >> PAGE_SHIFT; done++) {
-		bool stop = status != SYS_OK && fresh == world_regs()->rdx;
 		if (!supply_page(t.o, t.shift + (offset >> PAGE_SHIFT) + done, aux.o,
-		                 aux.shift + (from >> PAGE_SHIFT) + done, stop, &fresh))
+		                 aux.shift + (from >> PAGE_SHIFT) + done, status != SYS_OK, &n))
 			break;
 	}
-	must(world_regs()->rdx == fresh);
+	must(world_regs()->rdx >= n.fresh && world_regs()->rdx - n.fresh <= n.unsure);
 }
 
 /* ---- transfer ---------------------------------------------------------------------------------------------------- */

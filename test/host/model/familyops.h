@@ -50,6 +50,17 @@ static inline enum tree_tag there_is(int c, u64 page) { return tree_tag(tree_loo
 /* familyranges.c: the bytes of the content that a ZERO made zero which found no memory; NO_MEMORY. */
 sys_status_t zero_until(const struct target *t, u64 from, u64 to);
 
+/* ---- familyreclaim.c: what is given up when an account is short ---- */
+void reclaim_prepare(void);
+/* Frames of this account that could have gone before the operation; of which account some may have in it. */
+u64 reclaimable(int a);
+extern bool reclaimed[ACCOUNTS];
+/* This page has gone in the operation, at least once. */
+bool went(int c, u64 page);
+/* The operation is over, and e (which may be NULL) known to it: it may have gone meanwhile. */
+void reclaim_settle(int c, struct m_entry *e);
+void reclaim_settle_all(void);
+
 /* ---- familychecks.c: comparing ---- */
 void compare_page(int c, u64 page);
 /* The first few pages of these bytes of the content. */

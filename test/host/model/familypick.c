@@ -8,11 +8,12 @@ void prepare(void)
 {
 	for (int a = 0; a < ACCOUNTS; a++)
 		free_before[a] = account_free(payer[a].a);
+	reclaim_prepare();
 	world_arm = chance(4) ? 1 + choose(4) : 0;
 	world_fired = false;
 }
 
-bool may_be_short(int a, u64 most) { return world_fired || free_before[a] < most; }
+bool may_be_short(int a, u64 most) { return world_fired || free_before[a] + reclaimable(a) < most; }
 
 /* ---- choosing ---------------------------------------------------------------------------------------------------- */
 

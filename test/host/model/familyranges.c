@@ -2,20 +2,35 @@
 /* familyranges.c: operations of families.c on ranges of objects, and on what holds for all of one. */
 #include "model/familyops.h"
 
+/* The kernel has a page there that only this content reaches. */
+static bool is_own(int c, u64 page)
+{
+	struct tree_place at;
+
+	return tree_tag(tree_locate(&vmo[c].v->tree, page, &at)) == TREE_PAGE && at.own;
+}
+
 /* How far a COMMIT that found no memory got is seen only in the content. */
 static sys_status_t commit(const struct target *t, u64 offset, u64 length, bool cut)
 {
 	u64 page = t->shift + (offset >> PAGE_SHIFT), end = t->shift + ((offset + length + PAGE_MASK) >> PAGE_SHIFT);
 	struct m_page *p;
+	bool told = true;                       /* it got at least here */
 
 	for (; length && page < end; page++) {
-		if (cut && grows(t->o, page) && tree_tag(tree_lookup(&vmo[t->o].v->tree, page)) != TREE_PAGE)
-			return SYS_ERR_NO_MEMORY;
+		if (cut && grows(t->o, page) && there_is(t->o, page) != TREE_PAGE) {
+			if (!went(t->o, page))
+				return SYS_ERR_NO_MEMORY;
+			told = false;           /* it stopped here, or passed before that went */
+			continue;
+		}
+		if (!told && !is_own(t->o, page))
+			continue;
 		sys_status_t status = own(t->o, page, &p);
 		if (status != SYS_OK)
 			return ended_with(status);
 	}
-	return SYS_OK;
+	return told ? SYS_OK : SYS_ERR_NO_MEMORY;
 }
 
 void op_commit(void)
@@ -135,6 +150,8 @@ static sys_status_t judge_lock(const struct target *t, u32 op, bool buffer, u64 
 		return SYS_ERR_NOT_SUPPORTED;
 	if (offset || length != t->size)
 		return SYS_ERR_OUT_OF_RANGE;
+	if (op == SYS_VMO_OP_TRY_LOCK && vmo[t->o].discarded)
+		return SYS_ERR_UNAVAILABLE;
 	return op == SYS_VMO_OP_UNLOCK && !vmo[t->o].locks ? SYS_ERR_BAD_STATE : SYS_OK;
 }
 
@@ -160,11 +177,40 @@ void op_lock(void)
 	if (op != SYS_VMO_OP_LOCK)
 		return;
 	world_take(0, &state, sizeof state);
-	must(state.offset == 0 && state.size == t.size && !state.discarded_offset && !state.discarded_size);
+	must(state.offset == 0 && state.size == t.size && !state.discarded_offset);
+	must(state.discarded_size == (vmo[t.o].discarded ? t.size : 0));
+	if (vmo[t.o].discarded)                 /* and what was written since then goes, too */
+		entries_remove(t.o, 0, UINT64_MAX);
+	vmo[t.o].discarded = false;
+}
+
+/* The root's page that is seen there, or NULL. */
+static struct m_entry *seen_of_root(int c, u64 page)
+{
+	struct m_entry *e = NULL;
+
+	if (vmo[c].kind == ROOT)
+		e = entry_at(c, page);
+	else if (vmo[c].kind == CLONE && vmo[c].root != NONE && page < vmo[c].limit && !entry_at(c, page))
+		return seen_of_root(vmo[c].root, vmo[c].first + page);
+	return e && e->p && page < vmo[c].limit ? e : NULL;
+}
+
+/* Pages of the root, also those that a clone sees its own instead of. */
+static void release(const struct target *t, u64 offset, u64 length)
+{
+	int root = vmo[t->o].kind == CLONE ? vmo[t->o].root : t->o;
+	u64 page = t->shift + (offset >> PAGE_SHIFT), end = t->shift + (page_up(offset + length) >> PAGE_SHIFT);
+
+	for (end = MIN(end, vmo[t->o].limit); length && root != NONE && page < end; page++) {
+		struct m_entry *e = seen_of_root(root, page + (root == t->o ? 0 : vmo[t->o].first));
+		if (e)
+			e->guarded = false;
+	}
 }
 
 /* Missing pages of the root are brought, nothing is copied. */
-static sys_status_t bring(const struct target *t, u64 offset, u64 length)
+static sys_status_t bring(const struct target *t, u64 offset, u64 length, bool guard)
 {
 	u64 page = t->shift + (offset >> PAGE_SHIFT), end = t->shift + (page_up(offset + length) >> PAGE_SHIFT);
 	struct m_page *p;
@@ -173,6 +219,11 @@ static sys_status_t bring(const struct target *t, u64 offset, u64 length)
 		sys_status_t status = see(t->o, page, &p);
 		if (status != SYS_OK)
 			return ended_with(status);
+		struct m_entry *e = guard ? seen_of_root(t->o, page) : NULL;
+		if (!e)
+			continue;
+		must(!e->away);
+		e->guarded = true;
 	}
 	return SYS_OK;
 }
@@ -200,7 +251,9 @@ void op_hint(void)
 	if (expected == SYS_OK && vmo[t.o].kind != ANONYMOUS && outside(t.size, offset, length))
 		expected = SYS_ERR_OUT_OF_RANGE;
 	if (expected == SYS_OK && op != SYS_VMO_OP_DONT_NEED && !outside(t.size, offset, length))
-		expected = bring(&t, offset, length);
+		expected = bring(&t, offset, length, op == SYS_VMO_OP_ALWAYS_NEED);
+	else if (expected == SYS_OK && !outside(t.size, offset, length))
+		release(&t, offset, length);
 	must(status == expected);
 }
 

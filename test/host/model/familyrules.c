@@ -11,6 +11,8 @@ struct m_account payer[ACCOUNTS];
 struct m_segment segment[SEGMENTS];
 u8 permission[ARENA];
 u64 pages_in_use;
+bool under_way;
+struct refused refused;
 
 static struct m_page pool[POOL], *unused;
 
@@ -64,14 +66,26 @@ struct m_entry *entry_at(int c, u64 page)
 
 void entry_put(int c, u64 page, struct m_page *p)
 {
-	must(vmo[c].count < ENTRIES && !entry_at(c, page));
-	vmo[c].entry[vmo[c].count++] = (struct m_entry){ page, p };
+	struct m_entry *e = entry_at(c, page);
+
+	if (e && e->away)
+		entry_remove(c, e);
+	else
+		must(vmo[c].count < ENTRIES && !e);
+	vmo[c].entry[vmo[c].count++] = (struct m_entry){ .page = page, .p = p, .was = true };
 }
 
 void entry_remove(int c, struct m_entry *e)
 {
+	pages_in_use += e->away;
 	page_release(e->p);
 	*e = vmo[c].entry[--vmo[c].count];
+}
+
+void entry_away(struct m_entry *e)
+{
+	e->away = true;
+	pages_in_use--;
 }
 
 void entries_remove(int c, u64 page, u64 end)
@@ -86,7 +100,7 @@ u64 pages_of(int c)
 	u64 count = 0;
 
 	for (u32 e = 0; e < vmo[c].count; e++)
-		count += vmo[c].entry[e].p != NULL;
+		count += vmo[c].entry[e].p && !vmo[c].entry[e].away;
 	return count;
 }
 
@@ -95,7 +109,7 @@ u64 private_pages(int c)
 	u64 count = 0;
 
 	for (u32 e = 0; e < vmo[c].count; e++)
-		count += vmo[c].entry[e].p && vmo[c].entry[e].p->refs == 1;
+		count += vmo[c].entry[e].p && vmo[c].entry[e].p->refs == 1 && !vmo[c].entry[e].away;
 	return count;
 }
 
@@ -110,8 +124,10 @@ sys_status_t see(int c, u64 page, struct m_page **p)
 {
 	const struct m_entry *e = entry_at(c, page);
 
+	bool away = e && e->away && (under_way || !e->was || (refused.root == c && refused.page == page));
+
 	*p = e ? e->p : NULL;
-	if (e || vmo[c].kind == ANONYMOUS || page >= vmo[c].limit)
+	if ((e && !away) || vmo[c].kind == ANONYMOUS || page >= vmo[c].limit)
 		return SYS_OK;
 	if (vmo[c].kind == ROOT)
 		return vmo[c].orphan ? SYS_ERR_BAD_STATE : SYS_ERR_SHOULD_WAIT;
@@ -129,9 +145,22 @@ sys_status_t own(int c, u64 page, struct m_page **p)
 	if (e) {
 		page_release(e->p);
 		e->p = *p;
+		e->written = true;
 	} else {
 		entry_put(c, page, *p);
 	}
+	return SYS_OK;
+}
+
+sys_status_t own_to_write(int c, u64 page, struct m_page **p)
+{
+	sys_status_t status = own(c, page, p);
+	struct m_entry *e = status == SYS_OK ? entry_at(c, page) : NULL;
+
+	if (!e)
+		return status;
+	must(!e->away);                         /* it had been written to when it went */
+	e->written = true;
 	return SYS_OK;
 }
 
@@ -139,7 +168,7 @@ bool grows(int c, u64 page)
 {
 	const struct m_entry *e = entry_at(c, page);
 
-	return !e || !e->p;
+	return !e || !e->p || e->away;
 }
 
 bool room_for(int c, u64 pages) { return vmo[c].count + pages <= ENTRIES && pages_in_use + pages < POOL - 64; }
@@ -161,7 +190,7 @@ static sys_status_t zero_piece(int c, u64 from, u64 to)
 	}
 	sys_status_t status = see(c, page, &p);
 	if (status == SYS_OK && p)
-		status = own(c, page, &p);
+		status = own_to_write(c, page, &p);
 	if (status == SYS_OK && p)
 		memset(p->byte + (from & PAGE_MASK), 0, to - from);
 	return status;

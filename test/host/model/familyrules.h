@@ -22,7 +22,14 @@
 #define NONE     -1
 
 struct m_page { u32 refs; struct m_page *next; u8 byte[PAGE_SIZE_]; };
-struct m_entry { u64 page; struct m_page *p; };         /* NULL: known zero */
+struct m_entry {
+	u64 page;
+	struct m_page *p;               /* NULL: known zero */
+	/* Of a root's page: */
+	bool away;                      /* it was given up: only the pager knows its bytes, and frames in use do not count it */
+	bool was;                       /* it was there at some time since the operation began */
+	bool written, guarded;          /* written to since it came; ALWAYS_NEED */
+};
 
 enum m_kind { ANONYMOUS, ROOT, CLONE, SLICE, REFERENCE };
 struct m_vmo {
@@ -34,6 +41,7 @@ struct m_vmo {
 	u32 options, policy, locks;     /* SYS_VMO_* */
 	bool orphan;                    /* a root: its pager has ended */
 	bool contiguous, copied;        /* copied: it was made as a copy of another */
+	bool discarded;                 /* since it was locked last */
 	u64 size, stream;
 	u64 children;
 	int owner, base, shape;         /* of a window: who has the content, what it was made from, whose sizes it has;
@@ -47,7 +55,7 @@ struct m_vmo {
 	paddr_t frame;                  /* contiguous: its first */
 };
 struct m_cap { sys_cap_t name; int vmo, parent; sys_rights_t rights; };  /* name 0: free; vmo NONE: an account's */
-struct m_account { struct account *a; u64 total, fixed; };       /* fixed: frames that are used with nothing there */
+struct m_account { struct account *a; u64 total, most, fixed; };  /* fixed: frames that are used with nothing there */
 struct m_segment {                      /* a mapping */
 	bool live;
 	int vmo, through, below;        /* the content; the window or NONE; the capability */
@@ -69,19 +77,25 @@ void rules_start(void);
 /* Who has the content that it shows; NONE: the owner has ended. */
 int content_of(int i);
 struct m_entry *entry_at(int c, u64 page);
-/* Puts p (a reference is taken over), or known zero, where nothing is. */
+/* Puts p (a reference is taken over), or known zero, where nothing is, or what is away. */
 void entry_put(int c, u64 page, struct m_page *p);
 void entry_remove(int c, struct m_entry *e);
 void entries_remove(int c, u64 page, u64 end);
+void entry_away(struct m_entry *e);
 struct m_page *page_new(const struct m_page *copy);     /* of it, or (NULL) of zeros */
 void page_release(struct m_page *p);
 u64 pages_of(int c);                    /* that it reaches */
 u64 private_pages(int c);
 /* What is seen there. SHOULD_WAIT: it is in nobody's hands yet; BAD_STATE: it would be the root's, and the view has
- * ended. *p NULL: zeros. */
+ * ended. *p NULL: zeros. While a call is under way, what is seen now; afterwards, what the call saw when it came there,
+ * but for the root's page that it was refused. */
 sys_status_t see(int c, u64 page, struct m_page **p);
+extern bool under_way;
+extern struct refused { int root; u64 page; } refused;
 /* A page of c's own there, with what is seen; as see(). */
 sys_status_t own(int c, u64 page, struct m_page **p);
+/* It is written to, besides. */
+sys_status_t own_to_write(int c, u64 page, struct m_page **p);
 /* Writing there takes a frame that is not paid yet. */
 bool grows(int c, u64 page);
 bool room_for(int c, u64 pages);        /* in the model */

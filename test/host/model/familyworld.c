@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model/familyworld.h"
+#include "model/familyops.h"
 
 #define AUX_PAGES 64u
 #define PAGER_BADGE 77
+#define MANY_REQUESTS 100u              /* what is given up for a call may have to be brought again for it, but not for ever */
 
 struct cnode *cs;
 sys_cap_t cs_cap, pager_cap, vmar_cap;
@@ -22,6 +23,7 @@ static vaddr_t buffer, aux;
 static struct wants wanted;
 static sys_status_t fault_status;
 static u64 stamp;
+static unsigned requests;               /* of this call or access */
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
@@ -104,10 +106,14 @@ static bool supply(int root, sys_cap_t name, u64 from, u64 to)
 	u64 given;
 
 	for (u64 i = 0; i < to - from; i++) {
-		zero[i] = chance(25);
+		const struct m_entry *e = entry_at(root, from + i);
+		zero[i] = !e && chance(25);
 		if (zero[i])
 			continue;
-		world_pattern(bytes[i], PAGE_SIZE_);
+		if (e)                          /* it comes back as it went */
+			memcpy(bytes[i], e->p->byte, PAGE_SIZE_);
+		else
+			world_pattern(bytes[i], PAGE_SIZE_);
 		user_poke(space, aux + i * PAGE_SIZE_, bytes[i], PAGE_SIZE_);
 	}
 	status = serve(NR_pager_supply_pages, pager_cap, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT, aux_cap,
@@ -119,6 +125,7 @@ static bool supply(int root, sys_cap_t name, u64 from, u64 to)
 		if (p)
 			memcpy(p->byte, bytes[i], PAGE_SIZE_);
 		entry_put(root, from + i, p);
+		reclaim_settle(root, entry_at(root, from + i));
 	}
 	if (status == SYS_OK)
 		return true;
@@ -129,14 +136,17 @@ static bool supply(int root, sys_cap_t name, u64 from, u64 to)
 static bool waits_for_page(void) { return program->state == SYS_THREAD_WAITING && program->wait == WAIT_PAGE; }
 
 /* It is the end of the call or access if that waits for one of these pages. */
-static void give_error(sys_cap_t name, u64 from, u64 to, sys_status_t code)
+static void give_error(int root, sys_cap_t name, u64 from, u64 to, sys_status_t code)
 {
 	bool waits = waits_for_page();
+	u64 page = program->page.page;
 
 	must(serve(NR_pager_op_range, pager_cap, SYS_PAGER_OP_FAIL, name, from << PAGE_SHIFT, (to - from) << PAGE_SHIFT,
 	           (u64)code) == SYS_OK);
-	if (waits && !waits_for_page())
-		world_failed = code;
+	if (!waits || waits_for_page())
+		return;
+	world_failed = code;
+	refused = (struct refused){ root, page };
 }
 
 static bool all_wanted(const struct range *r, int root, u64 first, u64 end)
@@ -163,6 +173,7 @@ static void answer(int root, u64 first, u64 end)
 	struct m_page *p;
 
 	check_request(root, first, end);
+	must(++requests < MANY_REQUESTS);
 	while (first < end) {
 		u64 from = first, to = end, split = first + choose(end - first);
 		if (split != first && chance(50))
@@ -176,7 +187,7 @@ static void answer(int root, u64 first, u64 end)
 		if (from == to) {
 			first += from == first;
 		} else if (chance(12) || !room_for(root, to - from) || !supply(root, name, from, to)) {
-			give_error(name, from, end, code[choose(ARRAY_LEN(code))]);
+			give_error(root, name, from, end, code[choose(ARRAY_LEN(code))]);
 			end = from;
 		}
 	}
@@ -209,6 +220,16 @@ static void work(void)
 	must(serve(NR_ipc_reply, reply_cap, 0, 0, 0, 0, 0) == SYS_OK);
 }
 
+static void begin(struct wants wants)
+{
+	wanted = wants;
+	world_failed = SYS_OK;
+	refused.root = NONE;
+	requests = 0;
+	host_fail_charge_at = world_arm;
+	under_way = true;
+}
+
 static void until_back(void)
 {
 	while (user != program || user_in_call(program)) {
@@ -228,11 +249,10 @@ static void until_back(void)
 sys_status_t world_call_with(struct wants wants, u64 number, const u64 *arg, unsigned args)
 {
 	must(user == program);
-	wanted = wants;
-	world_failed = SYS_OK;
-	host_fail_charge_at = world_arm;
+	begin(wants);
 	user_enter_with(number, arg, args);
 	until_back();
+	under_way = false;
 	disarm();
 	trace(program, number, arg, args);
 	return user_status(program);
@@ -242,15 +262,15 @@ sys_status_t world_access(struct wants wants, u32 page, bool write, u8 **at)
 {
 	vaddr_t va = arena_at(page);
 
-	wanted = wants;
-	world_failed = fault_status = SYS_OK;
-	host_fail_charge_at = world_arm;
+	begin(wants);
+	fault_status = SYS_OK;
 	while (!(*at = pt_reach(space->root, va, write ? PT_WRITE : PT_READ))) {
 		user_fault(va, write ? SYS_ACCESS_WRITE : SYS_ACCESS_READ);
 		until_back();
 		if (fault_status != SYS_OK)
 			break;
 	}
+	under_way = false;
 	disarm();
 	return fault_status;
 }
@@ -266,7 +286,7 @@ static void make_accounts(void)
 		struct account *a = account_new(account_root(), total);
 		int c = cap_new(slot_cap(cap_put(cs, a, NULL, SLOT_FIRST)), NONE, NONE, SYS_RIGHTS_UNTYPED);
 		must(c == i);
-		payer[i] = (struct m_account){ .a = a, .total = total };
+		payer[i] = (struct m_account){ .a = a, .total = total, .most = total };
 	}
 }
 
