@@ -133,7 +133,7 @@ static void await_reply(struct thread *caller, struct reply *reply)
 	reply->caller = caller;
 }
 
-static void put_fault(struct thread *faulter, struct thread *to)
+COLD static void put_fault(struct thread *faulter, struct thread *to)
 {
 	end_call(to);
 	put_registers(to, faulter->badge, faulter->fault_label, header_make(faulter->fault_words, 0), faulter->fault_word);
@@ -314,7 +314,7 @@ static void queue_fault(struct thread *t)
 	my_cpu->resched = true;
 }
 
-void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code)
+COLD void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code)
 {
 	struct pqueue_node *first;
 	struct thread *to;

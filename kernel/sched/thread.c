@@ -10,12 +10,12 @@ struct thread_hooks thread_hooks;
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
 /* The space ends: its threads have nothing to run in. One a step, the space's reap calls again. */
-static void space_ended(struct space *s)
+COLD static void space_ended(struct space *s)
 {
 	thread_exit(list_first(&s->threads, struct thread, in_space), SYS_ERR_CANCELED);
 }
 
-sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out)
+COLD sys_status_t thread_create(struct account *a, struct space *s, u8 priority, struct thread **out)
 {
 	sys_status_t status;
 	struct thread *t = object_create(a, SYS_TYPE_THREAD, &status);
@@ -45,7 +45,7 @@ sys_status_t thread_create(struct account *a, struct space *s, u8 priority, stru
 	return SYS_OK;
 }
 
-sys_status_t thread_start(struct thread *t, vaddr_t entry, vaddr_t stack, u64 arg0, u64 arg1)
+COLD sys_status_t thread_start(struct thread *t, vaddr_t entry, vaddr_t stack, u64 arg0, u64 arg1)
 {
 	if (t->state != SYS_THREAD_NEW)
 		return SYS_ERR_BAD_STATE;
@@ -65,7 +65,7 @@ static void leave_space(struct thread *t)
 	t->space = NULL;
 }
 
-void thread_exit(struct thread *t, i64 code)
+COLD void thread_exit(struct thread *t, i64 code)
 {
 	if (t->state == SYS_THREAD_EXITED)
 		return;
@@ -85,7 +85,7 @@ void thread_exit(struct thread *t, i64 code)
 }
 
 /* The last capability went, or the account is swept: nobody can hold the thread any more. */
-static void thread_ended(struct object *o)
+COLD static void thread_ended(struct object *o)
 {
 	thread_exit((struct thread *)o, SYS_ERR_CANCELED);
 }
@@ -166,7 +166,7 @@ void thread_complete(struct thread *t, sys_status_t status)
 	make_ready(t);
 }
 
-sys_status_t thread_suspend(struct thread *t)
+COLD sys_status_t thread_suspend(struct thread *t)
 {
 	if (t->state == SYS_THREAD_EXITED)
 		return SYS_ERR_BAD_STATE;
@@ -182,7 +182,7 @@ sys_status_t thread_suspend(struct thread *t)
 	return SYS_OK;
 }
 
-sys_status_t thread_resume(struct thread *t)
+COLD sys_status_t thread_resume(struct thread *t)
 {
 	if (t->state == SYS_THREAD_EXITED || !t->suspended)
 		return SYS_ERR_BAD_STATE;
@@ -191,7 +191,7 @@ sys_status_t thread_resume(struct thread *t)
 	return SYS_OK;
 }
 
-void thread_set_priority(struct thread *t, u8 priority)
+COLD void thread_set_priority(struct thread *t, u8 priority)
 {
 	bool ready = sched_queued(t), at_futex = t->wait == WAIT_FUTEX;
 
@@ -213,7 +213,7 @@ void thread_set_priority(struct thread *t, u8 priority)
 	sched_reconsider(t);
 }
 
-sys_status_t thread_set_affinity(struct thread *t, u64 cpus)
+COLD sys_status_t thread_set_affinity(struct thread *t, u64 cpus)
 {
 	bool ready = sched_queued(t);
 
@@ -233,7 +233,7 @@ sys_status_t thread_set_affinity(struct thread *t, u64 cpus)
 	return SYS_OK;
 }
 
-void thread_set_tls(struct thread *t, u64 fs_base)
+COLD void thread_set_tls(struct thread *t, u64 fs_base)
 {
 	if (t != my_cpu->current)
 		sched_stop(t);          /* its CPU has the old one */
@@ -250,7 +250,7 @@ static u32 shown_state(const struct thread *t)
 	return sched_running(t) ? (u32)SYS_THREAD_RUNNING : t->state;
 }
 
-void thread_info(const struct thread *t, sys_thread_info_t *out)
+COLD void thread_info(const struct thread *t, sys_thread_info_t *out)
 {
 	*out = (sys_thread_info_t){
 		.koid = t->object.koid, .state = shown_state(t), .priority = t->priority, .affinity = t->affinity,
@@ -282,7 +282,7 @@ sys_status_t thread_wait_page(struct thread *t, bool in_call)
 }
 
 /* The page will not come: that ends the call, or the copy that its message lacked, or becomes a fault. */
-static void page_over(struct thread *t, sys_status_t status)
+COLD static void page_over(struct thread *t, sys_status_t status)
 {
 	if (!t->in_call) {
 		thread_stop_waiting(t);
@@ -310,7 +310,7 @@ static void page_wake(struct page_wait *w)
 	page_over(t, t->in_call && w->space ? SYS_ERR_BAD_ADDRESS : w->status);
 }
 
-void thread_timed_out(struct thread *t)
+COLD void thread_timed_out(struct thread *t)
 {
 	if (t->wait == WAIT_PAGE)
 		page_over(t, SYS_ERR_TIMED_OUT);
@@ -318,7 +318,7 @@ void thread_timed_out(struct thread *t)
 		thread_complete(t, SYS_ERR_TIMED_OUT);
 }
 
-static void bound_wait(struct thread *t)
+COLD static void bound_wait(struct thread *t)
 {
 	if (t->timed)
 		timer_disarm(&t->timer);
@@ -328,7 +328,7 @@ static void bound_wait(struct thread *t)
 		timer_arm(&t->timer, t->page_until);
 }
 
-sys_status_t thread_set_page_timeout(struct thread *t, i64 ns)
+COLD sys_status_t thread_set_page_timeout(struct thread *t, i64 ns)
 {
 	if (t->state == SYS_THREAD_EXITED)
 		return SYS_ERR_BAD_STATE;
@@ -343,7 +343,7 @@ sys_status_t thread_set_page_timeout(struct thread *t, i64 ns)
 	return SYS_OK;
 }
 
-void thread_boot(void)
+COLD void thread_boot(void)
 {
 	object_type_set(SYS_TYPE_VMAR, &vmar_type);
 	object_type_set(SYS_TYPE_THREAD, &thread_type);

@@ -135,7 +135,7 @@ static inline bool look_up_plain(struct call *c, const struct syscall *sc)
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------------------------- */
 
-__attribute__((noinline, cold)) static int no_place(struct call *c, u64 number)
+COLD static int no_place(struct call *c, u64 number)
 {
 	sys_status_t status;
 
@@ -270,7 +270,7 @@ static void trace_turned(bool on)
 		syscall_ways[number] = syscall_traced;
 }
 
-void syscall_boot(void)
+COLD void syscall_boot(void)
 {
 	trace_hook = trace_turned;
 	for (unsigned number = 0; number < SYSCALLS; number++) {
@@ -313,7 +313,7 @@ static inline struct arch_context *fault_over(struct thread *t, vaddr_t address,
 	return &sched_leave(t)->context;
 }
 
-__attribute__((noinline, cold)) static struct arch_context *fault_traced(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
+COLD static struct arch_context *fault_traced(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
 {
 	trace_fault(t, address, access, status);
 	return fault_over(t, address, access, status);
@@ -330,7 +330,7 @@ struct arch_context *kernel_page_fault(struct arch_context *context, vaddr_t add
 	return unlikely(trace_events) ? fault_traced(t, address, access, status) : fault_over(t, address, access, status);
 }
 
-struct arch_context *kernel_exception(struct arch_context *context, u64 vector, u64 error)
+COLD struct arch_context *kernel_exception(struct arch_context *context, u64 vector, u64 error)
 {
 	u64 word[3] = { vector, error, context->regs.rip };
 

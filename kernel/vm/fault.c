@@ -11,18 +11,13 @@
 #include "vm/space.h"
 #include "vm/view.h"
 
-static inline void enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref)
+void fault_enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref)
 {
 	u32 flags = mapping_entry_flags(m, perm, ref);
 
 	if (flags & PT_WRITE)
 		mapping_note_write(m, va, va + PAGE_SIZE_);
 	space_enter(s, va, ref->frame, flags);
-}
-
-void fault_enter(struct space *s, struct mapping *m, vaddr_t va, u32 perm, const struct page_ref *ref)
-{
-	enter(s, m, va, perm, ref);
 }
 
 /* What an access to m at va may do where m's permission is `perm`, before its page is looked for. */
@@ -81,7 +76,7 @@ sys_status_t vm_fault(struct space *s, vaddr_t va, unsigned access, unsigned ret
 		space_unmap_span(s, va, va + PAGE_SIZE_);       /* the cursor relied on its being replaced */
 		return VM_AGAIN;
 	}
-	enter(s, m, va, perm, &ref);
+	fault_enter(s, m, va, perm, &ref);
 	if (!ref.fresh && ref.frame != zero_page)
 		enter_neighbours(s, m, va, until, perm);
 	return SYS_OK;
@@ -109,5 +104,5 @@ void vm_fault_finish(const struct page_wait *w, const struct page_ref *ref)
 			return;
 		ref = &found;
 	}
-	enter(w->space, m, va, perm, ref);
+	fault_enter(w->space, m, va, perm, ref);
 }

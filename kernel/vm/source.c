@@ -138,7 +138,7 @@ static void tell_pager(struct source *s)
 		vm_hooks.pager_ready(s->pager);
 }
 
-void page_wait_set_priority(struct page_wait *w, u8 priority)
+COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
 {
 	struct source *s = w->state == PAGE_WAIT_QUEUED ? w->root->source : NULL;
 
@@ -172,7 +172,7 @@ static void wake_joiners(struct source *s, u64 page, u64 end)
 }
 
 /* A delivered request loses its owner: unless it is answered, a joiner takes it over, or a record. */
-static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
+COLD static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
 {
 	if (all_set(arrived, 0, count))
 		return;
@@ -199,7 +199,7 @@ static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
 }
 
 /* Takes an owner out; its request lives on as far as it is not answered. The caller ends the wait. */
-static void leave(struct source *s, struct page_wait *w)
+COLD static void leave(struct source *s, struct page_wait *w)
 {
 	avl_remove(&s->requests, &w->node);
 	if (w->state == PAGE_WAIT_DELIVERED) {
@@ -211,7 +211,7 @@ static void leave(struct source *s, struct page_wait *w)
 	wake_joiners(s, w->first, w->first + w->count);
 }
 
-void page_wait_cancel(struct page_wait *w)
+COLD void page_wait_cancel(struct page_wait *w)
 {
 	if (w->state == PAGE_WAIT_IDLE)
 		return;
@@ -233,7 +233,7 @@ static void narrow(struct page_wait *w, u64 first, u64 count)
 }
 
 /* Takes the part [first, end) away from an owner that waits elsewhere in its request. */
-static void give_part(struct source *s, const struct page_wait *was, u64 first, u64 end)
+COLD static void give_part(struct source *s, const struct page_wait *was, u64 first, u64 end)
 {
 	u64 arrived[REQUEST_PAGES / 64];
 	if (first >= end)
@@ -246,7 +246,7 @@ static void give_part(struct source *s, const struct page_wait *was, u64 first, 
 }
 
 /* Cuts an answered page out of a request, so that it can be asked for anew. */
-__attribute__((noinline)) static void cut(struct source *s, struct page_wait *w, u64 page)
+COLD static void cut(struct source *s, struct page_wait *w, u64 page)
 {
 	struct page_wait was = *w;
 	u64 end = w->first + w->count;
@@ -261,7 +261,7 @@ __attribute__((noinline)) static void cut(struct source *s, struct page_wait *w,
 }
 
 /* The same for a record. */
-__attribute__((noinline)) static void cut_record(struct source *s, struct request_record *r, u64 page)
+COLD static void cut_record(struct source *s, struct request_record *r, u64 page)
 {
 	struct page_wait was = { .state = PAGE_WAIT_DELIVERED, .first = r->first, .count = r->count };
 	memcpy(was.arrived, r->arrived, sizeof was.arrived);
@@ -270,7 +270,7 @@ __attribute__((noinline)) static void cut_record(struct source *s, struct reques
 	give_part(s, &was, page + 1, was.first + was.count);
 }
 
-__attribute__((noinline)) static sys_status_t join(struct source *s, struct page_wait *w)
+COLD static sys_status_t join(struct source *s, struct page_wait *w)
 {
 	w->state = PAGE_WAIT_JOINED;
 	insert(&s->joined, w);
@@ -278,7 +278,7 @@ __attribute__((noinline)) static sys_status_t join(struct source *s, struct page
 }
 
 /* A request that stood in a record has somebody who waits for it again. */
-__attribute__((noinline)) static sys_status_t take_over(struct source *s, struct request_record *r, struct page_wait *w)
+COLD static sys_status_t take_over(struct source *s, struct request_record *r, struct page_wait *w)
 {
 	w->state = PAGE_WAIT_DELIVERED;
 	w->first = r->first;
@@ -351,7 +351,7 @@ static void answer(struct page_wait *w, const struct page_ref *ref)
 	wake(w, SYS_OK);
 }
 
-static void answer_record(struct source *s, u64 page)
+COLD static void answer_record(struct source *s, u64 page)
 {
 	struct request_record *r = record_at(s, page);
 	if (!r)
@@ -403,7 +403,7 @@ static void mark(u64 *arrived, u64 first, u64 count, u64 page, u64 end)
 /* Wakes the first owner that waits for a page of the range. All of a request that lies in the range is answered; one
  * that meets only its edge may have an owner that waits for a page outside, and goes on waiting: there are at most two
  * of those. True: none is left. */
-static bool fail_owners(struct source *s, u64 page, u64 end, sys_status_t status)
+COLD static bool fail_owners(struct source *s, u64 page, u64 end, sys_status_t status)
 {
 	struct page_wait *w = owner_at(s, page);
 	for (w = w ? w : first_from(&s->requests, page); w && w->first < end; w = wait_of(avl_next(&w->node))) {
@@ -417,7 +417,7 @@ static bool fail_owners(struct source *s, u64 page, u64 end, sys_status_t status
 	return true;
 }
 
-bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status)
+COLD bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status)
 {
 	struct page_wait *w;
 	for (unsigned n = 0; (w = joiner_in(s, page, end)) != NULL; n++) {
@@ -439,7 +439,7 @@ bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status)
 
 /* ---- ends --------------------------------------------------------------------------------------- */
 /* The request loses its pages from `pages` on. */
-static void shorten(struct source *s, struct page_wait *w, u64 pages)
+COLD static void shorten(struct source *s, struct page_wait *w, u64 pages)
 {
 	if (w->page < pages) {
 		narrow(w, w->first, pages - w->first);
@@ -450,7 +450,7 @@ static void shorten(struct source *s, struct page_wait *w, u64 pages)
 	wake(w, SYS_OK);
 }
 
-bool source_shrink_step(struct source *s, u64 pages)
+COLD bool source_shrink_step(struct source *s, u64 pages)
 {
 	struct page_wait *w;
 	unsigned n = 0;
@@ -476,7 +476,7 @@ bool source_shrink_step(struct source *s, u64 pages)
 	return true;
 }
 
-bool source_end_step(struct source *s, sys_status_t status)
+COLD bool source_end_step(struct source *s, sys_status_t status)
 {
 	struct page_wait *w;
 	memset(s->record, 0, sizeof s->record);
@@ -496,7 +496,7 @@ bool source_end_step(struct source *s, sys_status_t status)
 	return true;
 }
 
-void source_free(struct source *s)
+COLD void source_free(struct source *s)
 {
 	ASSERT(!s->requests.root && !s->joined.root);
 	list_remove(&s->link);
@@ -531,7 +531,7 @@ static struct page_wait *who_came(const struct source *s, u64 page, u64 end, con
 	return NULL;
 }
 
-static bool wake_step(struct source *s, u64 page, u64 end, const struct way *way)
+COLD static bool wake_step(struct source *s, u64 page, u64 end, const struct way *way)
 {
 	struct page_wait *w = who_came(s, page, end, way);
 	if (!w)

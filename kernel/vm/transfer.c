@@ -28,7 +28,7 @@ static inline bool hidden(struct vmo *v, u64 page, paddr_t frame)
 }
 
 /* v has nothing at this page any more, and reads as zero there. VM_AGAIN, NO_MEMORY, BAD_STATE. */
-__attribute__((noinline)) static sys_status_t drop(struct vmo *v, u64 page)
+COLD static sys_status_t drop(struct vmo *v, u64 page)
 {
 	tree_slot_t slot = tree_lookup(&v->tree, page);
 	sys_status_t status = SYS_OK;
@@ -48,7 +48,7 @@ __attribute__((noinline)) static sys_status_t drop(struct vmo *v, u64 page)
 }
 
 /* ---- one page ----------------------------------------------------------------------------------- */
-__attribute__((noinline)) static sys_status_t put_zero(struct vmo *dst, u64 page, struct tree_place *to)
+COLD static sys_status_t put_zero(struct vmo *dst, u64 page, struct tree_place *to)
 {
 	sys_status_t status = tree_edit_at(&dst->tree, page, true, to);
 	if (status == SYS_OK)
@@ -76,7 +76,7 @@ static inline sys_status_t put_moved(struct vmo *dst, u64 page, struct tree_plac
 	return SYS_OK;
 }
 
-__attribute__((noinline)) static sys_status_t put_copy(struct vmo *dst, u64 page, struct tree_place *to, paddr_t shared)
+COLD static sys_status_t put_copy(struct vmo *dst, u64 page, struct tree_place *to, paddr_t shared)
 {
 	sys_status_t status = tree_charge(&dst->tree, 1);
 	if (status != SYS_OK)
@@ -159,7 +159,7 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 
 /* ---- ranges ------------------------------------------------------------------------------------- */
 /* Src has nothing in the next `pages`: dst neither. Moves on by as many as one step does. */
-static sys_status_t move_nothing(struct vmo *dst, u64 *page, u64 end)
+COLD static sys_status_t move_nothing(struct vmo *dst, u64 *page, u64 end)
 {
 	if (dst->view)
 		return tree_zero_step(&dst->tree, page, end, TREE_CLEAN);
@@ -225,7 +225,7 @@ static sys_status_t allowed(const struct vmo *v, u64 page, u64 end)
 }
 
 /* Dst's entries go first, all of them: in the entry that finds none pages are moved, for as long as nobody interrupts. */
-sys_status_t vmo_transfer(struct vmo *dst, u32 options, u64 offset, u64 len, struct vmo *src, u64 src_offset, u64 *done,
+COLD sys_status_t vmo_transfer(struct vmo *dst, u32 options, u64 offset, u64 len, struct vmo *src, u64 src_offset, u64 *done,
                           struct page_wait *w)
 {
 	if (options || !page_aligned(offset) || !page_aligned(len) || !page_aligned(src_offset))

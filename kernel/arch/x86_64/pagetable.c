@@ -196,7 +196,7 @@ struct pt_entry pt_query(paddr_t root, vaddr_t va)
 	return entry ? entry_read(*entry, rights) : (struct pt_entry){ 0, 0 };
 }
 
-bool pt_harvest(paddr_t root, vaddr_t va, paddr_t frame)
+COLD bool pt_harvest(paddr_t root, vaddr_t va, paddr_t frame)
 {
 	u64 rights, *above, *entry = leaf_entry(root, va, &rights, &above);
 	if (!entry || (*entry & (E_FRAME | E_PRESENT)) != (frame | E_PRESENT))
