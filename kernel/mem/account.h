@@ -30,7 +30,7 @@ struct account {
 	struct list forks;              /* contents with pages that may hold nothing but zeros */
 	struct cache discardable, roots;        /* unlocked ones, longest unlocked first; what pagers have */
 	u64 uncached;                   /* as cache.frames, for all other contents */
-	struct { u32 number; u8 oldest, seen, idle; } round;    /* of looking at the pages of its roots */
+	struct { u32 number; u8 oldest, seen, idle, spared; bool held; } round;    /* of looking at the pages of its roots */
 	struct list watches;            /* that it pays for: those whose slots have moved elsewhere end with it */
 	struct watch_low low;           /* that look at it */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */

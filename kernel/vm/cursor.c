@@ -99,7 +99,7 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 static inline void seen(const struct cursor *c, struct frame *f)
 {
 	if (!c->unseen)
-		f->state &= (u16)~FRAME_AGE;
+		f->state &= (u16)~(FRAME_AGE | FRAME_HELD);
 }
 
 /* What is at the cursor's page, and (c->at) where. */

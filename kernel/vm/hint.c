@@ -22,6 +22,7 @@ static void set_state(paddr_t page, u16 keep, u16 set)
 
 static void apply(u32 op, paddr_t page)
 {
+	set_state(page, (u16)~FRAME_HELD, 0);
 	if (op == SYS_VMO_OP_ALWAYS_NEED)
 		set_state(page, (u16)~FRAME_AGE, FRAME_GUARDED);
 	else if (op == SYS_VMO_OP_DONT_NEED)

@@ -160,13 +160,14 @@ static bool accessed(const struct vmo *v, const struct frame *f)
 static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
 {
 	unsigned age = f->state & FRAME_AGE;
-	bool was = accessed(v, f) && a->round.idle < IDLE_FIRM;
+	bool used = accessed(v, f), firm = (used || f->state & FRAME_HELD) && a->round.idle < IDLE_FIRM;
 	if (f->state & (FRAME_GUARDED | FRAME_WRITTEN) || source_awaits(v->source, v->hand))
 		return false;
-	if (age >= a->round.oldest && !was)
+	if (age >= a->round.oldest && !firm)
 		return true;
-	age = was ? 0 : age + 1;        /* it is below `oldest` */
-	f->state = (u16)((f->state & ~FRAME_AGE) | age);
+	age = firm ? 0 : age + 1;       /* it is below `oldest` */
+	f->state = (u16)((f->state & ~(FRAME_AGE | (used ? FRAME_HELD : 0))) | age);
+	a->round.held |= firm && !used;
 	a->round.seen = (u8)MAX(a->round.seen, age);
 	return false;
 }
@@ -210,6 +211,18 @@ static bool roots_step(struct account *a)
 	v->hand = 0;
 	v->round = a->round.number;
 	to_the_end(&a->roots.contents, v);
+	return true;
+}
+
+bool reclaim_spares(struct account *a)
+{
+	if (account_short != a || !a->round.held || a->round.idle < IDLE_FIRM)
+		return false;
+	a->round.held = false;
+	if (!++a->round.spared)
+		return false;
+	account_short = NULL;
+	a->round.idle = 0;
 	return true;
 }
 

@@ -14,5 +14,8 @@ static inline sys_status_t reclaim_or(sys_status_t status)
 {
 	return unlikely(status == SYS_ERR_NO_MEMORY) ? reclaim_step() : status;
 }
+/* A page that comes to this account, which is short, would take the place of one whose waiter has not run yet: it goes at once, and
+ * who waits for it asks again, when the other one may have run. Not for ever: once in a while it is false. */
+bool reclaim_spares(struct account *a);
 /* Walker: v is where its account looks for it, and counted so. */
 void reclaim_check(const struct vmo *v);

@@ -19,6 +19,7 @@
 #include "lib/counters.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vm/cursor.h"
 #include "vm/source.h"
 #include "vm/vmar.h"
 
@@ -345,6 +346,7 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 /* ---- answering ---------------------------------------------------------------------------------- */
 static void answer(struct page_wait *w, const struct page_ref *ref)
 {
+	frame_of(ref->frame)->state |= FRAME_HELD;      /* frame 0 is nobody's */
 	if (w->space)
 		vm_fault_finish(w, ref);
 	w->came = true;

@@ -131,6 +131,8 @@ static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux,
 		*fresh += PAGE_SIZE_;
 		counters.pages_supplied++;
 	}
+	if (status == SYS_ERR_NO_MEMORY && reclaim_spares(v->object.account))
+		status = drop(aux, aux_page);
 	if (status != SYS_OK)
 		return status;
 	return source_answer_step(v->source, page, &ref) ? SYS_OK : VM_AGAIN;

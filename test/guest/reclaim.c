@@ -276,3 +276,51 @@ TEST("pager_supply_pages:OK another account's pages never go")
 	small = other;
 	EQ(reclaimable(), 8 * PAGE);
 }
+
+struct reader { volatile uint64_t *at; uint64_t offset; volatile uint64_t read; };
+
+/* Through a mapping, or (at: NULL) by calls. */
+static int64_t reads_on(void *arg)
+{
+	struct reader *reader = arg;
+	uint64_t word;
+	sys_status_t status = SYS_OK;
+
+	for (; status == SYS_OK; reader->read++) {
+		if (reader->at)
+			word = reader->at[reader->offset / 8];
+		else
+			status = sys_vmo_read(vmo, &word, reader->offset, 8);
+		sys_thread_yield();
+	}
+	return status;
+}
+
+/* The pager runs before its readers do, and answers all that it is asked. */
+TEST("pager_supply_pages:OK several who need different pages go on, in an account with room for one of them")
+{
+	enum { READERS = 4, SUPPLIES = 200, TURNS = 5 };
+	struct reader reader[READERS];
+	sys_pager_request_t request;
+	sys_cap_t thread[READERS];
+	size_t actual;
+
+	one_cpu();
+	root_in_small(16);
+	OKAY(sys_untyped_resize(ut, small, used(small) + PAGE));
+	volatile uint64_t *at = map(vmo, 8 * PAGE);
+	for (unsigned i = 0; i < READERS; i++) {
+		reader[i] = (struct reader){i % 2 ? NULL : at, i * PAGE, 0};
+		thread[i] = helper_prepare(reads_on, &reader[i], SYS_CAP_NULL, own_priority() - 1);
+		helper_go(thread[i]);
+	}
+	for (unsigned i = 0; i < SUPPLIES; i++) {
+		OKAY(sys_pager_recv(pager, &request, 1, &actual, after(LIMIT)));
+		supply(request.offset / PAGE, 1, 100);
+	}
+	for (unsigned i = 0; i < READERS; i++) {
+		CHECK(reader[i].read >= TURNS);
+		OKAY(sys_thread_kill(thread[i], 0));
+	}
+	unmap((void *)at, 8 * PAGE);
+}

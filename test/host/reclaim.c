@@ -39,6 +39,46 @@ static u64 value_of(u64 page)
 	return *(u64 *)phys_to_virt(ref.frame);
 }
 
+/* The client asks for a page and is answered, but does not run. Is the page there? */
+static bool answered(unsigned i, u64 page)
+{
+	struct page_ref ref;
+	u64 done = 0, fresh = 0;
+	must(page_require(root, page, false, 1, 0, &client[i].wait, &ref) == SYS_ERR_SHOULD_WAIT);
+	pager_take(pager);
+	fill_aux(0, page + 1);
+	must_ok(pager_supply(pager, root, page * PAGE_SIZE_, PAGE_SIZE_, aux, 0, &done, &fresh));
+	must(client[i].wait.state == PAGE_WAIT_IDLE && client[i].wait.came && aux->tree.charged == 0);
+	must(fresh == (there(page) ? PAGE_SIZE_ : 0));
+	return there(page);
+}
+
+/* What somebody waited for stays until that one has used it, but not for ever if it does not; another's page goes instead, as it
+ * comes. */
+START_TEST(who_waited_uses_the_page_first)
+{
+	struct page_ref ref;
+	unsigned n = 0;
+	setup(8, 0);
+	shrink_to(1);
+	must(answered(0, 1) && !answered(1, 2) && !answered(2, 3) && there(1));
+	must_ok(page_require(root, 1, false, 1, 0, &client[0].wait, &ref));
+	must(answered(1, 2) && !there(1));
+	walk();
+	while (!answered(0, 1) && ++n < 1000)
+		must(there(2));
+	ck_assert_uint_gt(n, 100);
+	ck_assert_uint_le(n, 256);
+	walk();
+	struct vmo *v;                          /* what somebody else needs does not go */
+	must_ok(vmo_create(account, 4 * PAGE_SIZE_, 0, &v));
+	object_cap(&v->object);
+	must(whole(page_require(v, 0, true, 1, 0, &client[3].wait, &ref)) == SYS_OK && !there(1));
+	object_uncap(&v->object);
+	check_end();
+}
+END_TEST
+
 START_TEST(pages_of_a_root_go_and_come_back)
 {
 	setup(600, 0);
@@ -163,6 +203,7 @@ END_TEST
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("reclaim");
+	add_test(s, who_waited_uses_the_page_first);
 	add_test(s, pages_of_a_root_go_and_come_back);
 	add_test(s, two_who_take_each_others_pages);
 	add_test(s, what_is_guarded_stays);
