@@ -106,11 +106,12 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 		return SYS_ERR_BAD_STATE;
 	if (!copy_ready(c))
 		return VM_AGAIN;
+	u64 pages = window_pages(v, offset, size);      /* v may have ended when there is room for the child */
 	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
 	sys_status_t status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)
 		return status;
-	status = copy_content(child, v, first, window_pages(v, offset, size));
+	status = copy_content(child, v, first, pages);
 	if (status != SYS_OK) {
 		vmo_discard(child);
 		return status;

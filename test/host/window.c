@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* window.c: slices and references: what they show, and what becomes of them and of what is made from them when their owner ends. */
+#include "common/contents.h"
+#include "vm/pagemap.h"
+#include "vm/window.h"
+
+#define SLICE     SYS_VMO_CHILD_SLICE
+#define REFERENCE SYS_VMO_CHILD_REFERENCE
+
+/* The owner is ended: all windows are severed, those made from windows too, and their mappings go. */
+START_TEST(severed)
+{
+	u64 value, size;
+	begin(1);
+	u64 used = payer->used;
+	struct vmo *v = anonymous(other, 16, 0), *a = clone_in(payer, v, SLICE, 4, 8), *b = clone_in(payer, a, SLICE, 2, 4);
+	struct vmo *c = clone_in(payer, b, REFERENCE, 0, 0), *d = clone_in(payer, v, REFERENCE, 0, 0);
+	vaddr_t at[4];
+	must_ok(put(v, 7, 5));
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = map(i < 2 ? a : i < 3 ? b : c, 0, 4);
+	ck_assert(shown(at[0] + 3 * P) == 5 && shown(at[1] + 3 * P) == 5 && shown(at[2] + P) == 5 && shown(at[3] + P) == 5);
+	check(v);
+	window_check(a), window_check(b), window_check(c), window_check(d);
+	object_end(&v->object);
+	eq(vmo_get_size(c, &size), SYS_ERR_BAD_STATE);
+	for (unsigned steps = 0; !object_reap_step(NULL); steps++)
+		window_check(a), window_check(b), window_check(c), window_check(d);
+	kernel_reap();
+	for (unsigned i = 0; i < 4; i++)
+		eq(load(at[i] + P, &value, &poll), SYS_ERR_NOT_FOUND);
+	struct vmo *none;
+	u64 done = 0, fresh = 0;
+	eq(vmo_get_size(a, &size), SYS_ERR_BAD_STATE);
+	eq(vmo_create_child(b, other, REFERENCE, 0, 0, &none), SYS_ERR_BAD_STATE);
+	eq(vmo_create_child(b, other, SLICE, 0, P, &none), SYS_ERR_BAD_STATE);
+	eq(vmo_create_child(c, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none), SYS_ERR_BAD_STATE);
+	eq(pager_supply(pager, d, 0, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	drop(&a->object), drop(&b->object), drop(&c->object), drop(&d->object), drop(&v->object);
+	ck_assert_uint_eq(payer->used, used);
+	end();
+}
+END_TEST
+
+/* A root's windows are its pager's to supply through, until it dies. */
+START_TEST(of_roots)
+{
+	u64 done = 0, fresh = 0;
+	struct accessor record = { 0 };
+	begin(8);
+	struct vmo *w = clone_in(payer, root, REFERENCE, 0, 0), *c = clone_of(root, 0, 8);
+	must_ok(put(aux, 0, 5));
+	must_ok(pager_supply(pager, w, 3 * P, P, aux, 0, &done, &fresh));
+	ck_assert(fresh == P && seen(root, 3) == 5);
+	eq(pagemap_open(w, 3 * P, 64, NULL, &record), SYS_ERR_NOT_SUPPORTED);
+	eq(pagemap_open(c, 3 * P, 64, NULL, &record), SYS_ERR_NOT_SUPPORTED);
+	object_end(&root->object);
+	done = 0;
+	eq(pager_supply(pager, w, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	eq(pager_supply(pager, root, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	kernel_reap();
+	eq(pager_supply(pager, root, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	drop(&w->object), drop(&c->object), drop(&root->object);
+	root = NULL;
+	end();
+}
+END_TEST
+
+/* What the list of a space's mappings says of one that was made through a window; where it may lie. */
+START_TEST(mapped)
+{
+	sys_maps_t row;
+	vaddr_t va = 0, none;
+	u32 depth = 0;
+	begin(1);
+	struct vmo *v = anonymous(other, 16, 0), *a = clone_in(payer, v, SLICE, 4, 8);
+	must_ok(put(v, 6, 5));
+	vaddr_t at = map(a, 1, 2);
+	ck_assert(vmar_maps_next(&space->root_vmar, &va, &depth, &row));
+	ck_assert(row.base == at && row.size == 2 * P && row.vmo_koid == a->object.koid && row.vmo_offset == P);
+	ck_assert_uint_eq(shown(at + P), 5);
+	u32 options = RW | SYS_VM_ALLOW_FAULTS;
+	eq(again(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, a, SYS_RIGHTS_VMO, UINT64_MAX & ~PAGE_MASK, P, NULL, &none)),
+	   SYS_ERR_OUT_OF_RANGE);
+	eq(again(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, v, SYS_RIGHTS_VMO, UINT64_MAX & ~PAGE_MASK, 2 * P, NULL, &none)),
+	   SYS_ERR_OUT_OF_RANGE);
+	eq(again(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, v, SYS_RIGHTS_VMO, 0, UINT64_MAX, NULL, &none)),
+	   SYS_ERR_OUT_OF_RANGE);
+	check(v);
+	unmap(at, 2);
+	drop(&v->object), drop(&a->object);
+	end();
+}
+END_TEST
+
+/* What ends to make room for a child may be the owner of the window that the child is made from. */
+START_TEST(room_ends_the_owner)
+{
+	static const u32 kinds[] = { SYS_VMO_CHILD_SNAPSHOT, REFERENCE };
+	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
+		begin(1);
+		struct account *mine = account_new(account_root(), 60), *inner = account_new(mine, 20);
+		struct vmo *owner, *w, *child, *spare, *filler[700];
+		unsigned n = 0;
+		object_cap(&mine->object);
+		object_cap(&inner->object);
+		must_ok(vmo_create(inner, 12 * P, 0, &owner));
+		object_cap(&owner->object);
+		must_ok(put(owner, 9, 1));
+		w = clone_in(mine, owner, SLICE, 0, 12);
+		spare = anonymous(mine, 4, 0);
+		must_ok(put(spare, 0, 1));
+		for (; vmo_create(mine, P, 0, &filler[n]) == SYS_OK; n++) {
+			object_cap(&filler[n]->object);
+			must(n + 1 < ARRAY_LEN(filler));
+		}
+		object_uncap(&spare->object);           /* both end, the owner first, when memory is short */
+		object_uncap(&inner->object);
+		sys_status_t status = again(vmo_create_child(w, mine, kinds[k], 0, kinds[k] == REFERENCE ? 0 : 12 * P, &child));
+		if (kinds[k] == REFERENCE) {            /* made in time, of nothing */
+			must_ok(status);
+			ck_assert_ptr_null(child->content);
+			object_cap(&child->object), drop(&child->object);
+		} else {
+			eq(status, SYS_ERR_BAD_STATE);
+		}
+		ck_assert_ptr_null(w->content);
+		window_check(w);
+		while (n > 0)
+			drop(&filler[--n]->object);
+		drop(&w->object), drop(&owner->object);
+		ck_assert_uint_eq(mine->used, 0);
+		drop(&mine->object);
+		end();
+	}
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+	Suite *s = suite_create("window");
+	add_test(s, severed);
+	add_test(s, of_roots);
+	add_test(s, mapped);
+	add_test(s, room_ends_the_owner);
+	return s;
+}
