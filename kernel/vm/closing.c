@@ -37,7 +37,7 @@ bool mapping_protect_step(struct vmo *v)
 /* Removes the entries of one span of [va, end), from *at on. Returns the work done; *at == end: none is left. */
 static u64 clear_span(struct space *s, vaddr_t va, vaddr_t end, vaddr_t *at)
 {
-	va = MIN(end, pt_next(s->root, MAX(va, *at), end));
+	va = pt_next(s->root, MAX(va, *at), end);
 	*at = MIN(end, step_end(va));
 	if (va < end)
 		space_unmap_span(s, va, *at);

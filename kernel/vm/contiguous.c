@@ -55,11 +55,8 @@ static sys_status_t take_page(struct vmo *v, u64 page, u64 frame)
 	sys_status_t status = frame_take(frame, FRAME_PAGE);
 	if (status != SYS_OK)
 		return status;
-	status = tree_charge(&v->tree, 1);
 	tree_locate(&v->tree, page, &at);
-	if (status == SYS_OK)
-		status = tree_edit_at(&v->tree, page, true, &at);
-	ASSERT(status == SYS_OK);               /* all was charged in advance */
+	ASSERT(tree_charge(&v->tree, 1) == SYS_OK && tree_edit_at(&v->tree, page, true, &at) == SYS_OK);        /* all was in advance */
 	/* COMMIT */
 	memset(phys_to_virt(frame << PAGE_SHIFT), 0, PAGE_SIZE_);
 	tree_fill_at(&v->tree, page, &at, frame << PAGE_SHIFT | TREE_PAGE);

@@ -78,8 +78,6 @@ static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 l
 	for (u64 since = 0; *done < len;) {
 		u64 n = len - *done;
 		void *user;
-		if (va > UINT64_MAX - *done)
-			return SYS_ERR_BAD_ADDRESS;
 		sys_status_t status = space_reach(s, va + *done, access, &n, retries, w, &user);
 		if (status != SYS_OK)
 			return status;
@@ -156,8 +154,6 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 	while (*done < len) {
 		u64 pos = offset + *done, left = len - *done;
 		vaddr_t va = buf + *done;
-		if (va < buf)
-			return SYS_ERR_BAD_ADDRESS;
 		u64 n = MIN(left, MIN(PAGE_SIZE_ - (pos & PAGE_MASK), PAGE_SIZE_ - (va & PAGE_MASK)));
 		u64 pages = (((pos & PAGE_MASK) + left - 1) >> PAGE_SHIFT) + 1;
 		sys_status_t status = transfer_piece(t, va, pos, n, pages);

@@ -108,8 +108,6 @@ static void last_span(paddr_t root, vaddr_t *lo, vaddr_t *hi)
 	while (*hi > span_end(*lo)) {
 		vaddr_t middle = (*lo + (*hi - *lo) / 2) & ~(PT_SPAN - 1);
 		middle = MAX(middle, span_end(*lo));
-		if (middle >= *hi)
-			middle = span_end(*lo);
 		if (pt_next(root, middle, *hi) < *hi)
 			*lo = middle;
 		else

@@ -125,8 +125,7 @@ void accessor_close(struct accessor *a)
 
 void accessor_end(struct accessor *a)
 {
-	if (a->ended)
-		a->ended(a);
+	a->ended(a);
 	accessor_close(a);
 }
 

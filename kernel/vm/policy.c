@@ -26,9 +26,7 @@ sys_status_t vmo_set_cache_policy(struct vmo *v, u32 policy, u64 *next)
 		v->cache_policy = policy;
 	}
 	for (u64 page = *next; policy != SYS_CACHE_CACHED && (page = tree_next(&v->tree, page, pages)) < pages;) {
-		tree_slot_t slot = tree_lookup(&v->tree, page++);
-		if (tree_tag(slot) == TREE_PAGE)
-			arch_cache_flush(tree_frame(slot));
+		arch_cache_flush(tree_frame(tree_lookup(&v->tree, page++)));    /* it has no markers */
 		*next = page;
 		if (arch_preempt_poll())
 			return VM_AGAIN;

@@ -135,7 +135,7 @@ void page_wait_init(struct page_wait *w)
 
 static void tell_pager(struct source *s)
 {
-	if (s->pager && vm_hooks.pager_ready)
+	if (s->pager)
 		vm_hooks.pager_ready(s->pager);
 }
 
@@ -144,7 +144,7 @@ COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
 	struct source *s = w->state == PAGE_WAIT_QUEUED ? w->root->source : NULL;
 
 	w->priority = priority;
-	if (!s || !s->pager)
+	if (!s)
 		return;
 	pqueue_remove(&w->queue);
 	pqueue_insert(&s->pager->queue, &w->queue, priority);

@@ -131,8 +131,7 @@ static __attribute__((noinline)) struct pt_entry enter_with_tables(struct space 
 
 	for (unsigned i = 0; i < missing; i++)
 		tables[i] = frame_alloc_zeroed(FRAME_TABLE);
-	if (missing)
-		leaf_push(s, tables[missing - 1], va);
+	leaf_push(s, tables[missing - 1], va);
 	s->tables += missing;
 	return pt_map(s->root, va, frame, flags, tables);
 }

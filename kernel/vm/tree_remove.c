@@ -41,7 +41,7 @@ void tree_prune(struct tree *t, u64 page)
 {
 	struct tree_path p;
 	u64 index = tree_index(t, page);
-	if (t->inlined || !node_covers(frame_of(tree_root(t)), index))
+	if (t->inlined)
 		return;
 	path_find(t, index, &p);
 	path_prune(t, &p, index);

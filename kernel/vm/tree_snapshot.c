@@ -90,8 +90,6 @@ static struct cut cut(paddr_t node, struct window w, bool make)
 	struct row row = window_row(w, f);
 	struct cut edge[2];
 	unsigned at[2] = { row.first, (row.first + row.count - 1) % TREE_FANOUT }, edges = 0;
-	if (row.count == 0)
-		return (struct cut){ 0 };
 	bool held = window_holds(w, f->tree.base, node_span(f->level));
 	struct sum sum = held ? (struct sum){ f->state, f->tree.pages, f->tree.nodes } : sum_row(node, row);
 	bool whole = sum.used == f->state;

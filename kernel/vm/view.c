@@ -80,7 +80,7 @@ sys_status_t view_page(struct view *view, u64 page, u8 access, u64 run, struct p
 /* Wakes who waits through it for pages from `page` on; they try again and find out. */
 static bool wake_step(struct view *view, u64 page)
 {
-	for (unsigned i = 0; view->root && view->root->source; i++) {
+	for (unsigned i = 0; view->root; i++) {
 		if (source_view_step(view->root->source, view->first + page, view))
 			return true;
 		if (i == VIEW_STEP)
