@@ -458,6 +458,146 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* A view that ends: its walk over the clone's mappings stands at one that goes, or is cut. What is left goes on. */
+START_TEST(ends_among_mappings)
+{
+	u64 value;
+	for (unsigned kind = 0; kind < 4; kind++) {
+		begin(1200);
+		must_ok(supply(1, 5));
+		must_ok(supply(600, 6));
+		must_ok(supply(1199, 7));
+		struct vmo *c = clone_of(root, 0, 1200);
+		vaddr_t at[20];
+		for (unsigned i = 0; i < 20; i++) {             /* in the order of what they show */
+			at[i] = map(c, i < 19 ? 0 : 1, 1199);
+			ck_assert(shown(at[i] + (i < 19 ? P : 0)) == 5 && shown(at[i] + (i < 19 ? 600 : 599) * P) == 6);
+		}
+		unsigned last = 19;
+		bool to_last = kind == 3;
+		do
+			must(!view_end_step(c->view) && c->view->ended == VIEW_CLOSING);
+		while (!c->view->at || (to_last && c->view->at->first == 0));
+		struct mapping *m = c->view->at->mapping;
+		vaddr_t here = m->region.base;
+		if (kind == 0)
+			unmap(here, 1199);                      /* it goes */
+		else if (kind == 1)
+			unmap(here, 2);                         /* it begins further on, where the walk goes on behind others */
+		else if (kind == 2)
+			unmap(at[last], 2);                     /* one behind it */
+		else
+			unmap(here, 700);                       /* the last */
+		check(c);
+		while (!view_end_step(c->view))
+			check(c);
+		check(c);
+		eq(load(at[5] + 600 * P, &value, &poll), kind == 0 && here == at[5] ? SYS_ERR_NOT_FOUND : SYS_ERR_BAD_STATE);
+		ck_assert(!pt_query(space->root, at[last] + 599 * P).flags && seen(root, 600) == 6);
+		drop(&c->object);
+		for (unsigned i = 0; i < 20; i++)
+			unmap(at[i], 1199);
+		kernel_reap();
+		end();
+	}
+}
+END_TEST
+
+/* Many wait through it, by calls: they are woken in steps, when it ends and when its clone does. */
+START_TEST(ends_among_waiters)
+{
+	struct page_wait w[40];
+	struct page_ref ref;
+	begin(8);
+	for (unsigned i = 0; i < 40; i++)
+		page_wait_init(&w[i]);
+	for (unsigned round = 0; round < 2; round++) {
+		struct vmo *c = clone_of(root, 0, 8);
+		wakes = 0;
+		for (unsigned i = 0; i < 40; i++)
+			eq(need(c, i % 8, false, 1, 0, &w[i], &ref), SYS_ERR_SHOULD_WAIT);
+		if (round == 0) {
+			must(!view_end_step(c->view));
+			ck_assert(wakes > 0 && wakes < 40);
+			check(c);
+			while (!view_end_step(c->view))
+				;
+			ck_assert_uint_eq(wakes, 40);
+			eq(need(c, 0, false, 1, 0, &w[0], &ref), SYS_ERR_BAD_STATE);
+		} else {
+			object_uncap(&c->object);
+			while (object_reap_step(NULL))
+				;
+			ck_assert_uint_eq(wakes, 40);
+		}
+		check(root);
+		if (round == 0)
+			drop(&c->object);
+	}
+	end();
+}
+END_TEST
+
+/* A root that is dying gives nothing to its clones and theirs; what lies beyond its end was never its own. */
+START_TEST(root_is_dying)
+{
+	u64 value;
+	struct deriv none = { 0 };
+	begin(8);
+	must_ok(supply(1, 4));
+	must_ok(supply(2, 5));
+	struct vmo *a = clone_of(root, 0, 8), *beyond = clone_of(root, 20, 4), *b;
+	ck_assert(beyond->view->limit == 0 && seen(beyond, 1) == 0);
+	must_ok(put(a, 1, 6));
+	object_end(&root->object);
+	eq(get(a, 2, &value), SYS_ERR_BAD_STATE);
+	b = clone_of(a, 0, 8);
+	ck_assert(b->view->ended == VIEW_GONE && seen(b, 1) == 6);
+	eq(get(b, 2, &value), SYS_ERR_BAD_STATE);
+	view_derive(b, &none, DERIV_SLOT_OPEN);                 /* there is nothing to end */
+	ck_assert(!none.next && !b->view->deriv.prev);
+	check(a), check(b), check(beyond);
+	kernel_reap();
+	eq(get(a, 2, &value), SYS_ERR_BAD_STATE);
+	check(a), check(b), check(beyond);
+	drop(&a->object), drop(&b->object), drop(&beyond->object), drop(&root->object);
+	root = NULL;
+	end();
+}
+END_TEST
+
+/* While a root shrinks: the clone at which that stands goes; clones of clones wait until it is done. Where clones may lie. */
+START_TEST(shrinks_meanwhile)
+{
+	struct vmo *c[40], *none;
+	begin(300);
+	for (u64 i = 0; i < 300; i++)
+		must_ok(supply(i, i));
+	for (unsigned i = 0; i < 40; i++)
+		c[i] = clone_of(root, 100, 80);
+	host_preempt_every(1);
+	while (vmo_set_size(root, 120 * P, true, NULL) == VM_AGAIN && (!root->trimming || root->untrimmed == root->views.next))
+		;
+	must(root->trimming);
+	unsigned at = 0;
+	while (root->untrimmed != &c[at]->view->link)
+		must(++at < 39);
+	drop(&c[at]->object);
+	ck_assert_ptr_eq(root->untrimmed, &c[at + 1]->view->link);
+	eq(vmo_create_child(c[0], other, MOD, 0, 8 * P, &none), VM_AGAIN);
+	host_preempt_every(0);
+	c[at] = clone_of(c[0], 0, 80);
+	ck_assert(!root->trimming && c[at]->view->limit == 20 && seen(c[at], 19) == 119 && seen(c[39], 20) == 0);
+	eq(vmo_set_size(c[0], VMO_MAX_SIZE, true, &poll), SYS_ERR_INVALID_ARGS);
+	eq(vmo_create_child(c[0], other, MOD, VMO_MAX_SIZE - P, P, &none), SYS_ERR_INVALID_ARGS);
+	for (unsigned i = 0; i < 40; i++) {
+		check(c[i]);
+		drop(&c[i]->object);
+	}
+	end();
+}
+END_TEST
+
 /* ---- random operations -------------------------------------------------------------------------- */
 #define OBJECTS 7u                      /* model[0] is the root */
 #define PAGES   24u
@@ -725,6 +865,10 @@ Suite *test_suite(void)
 	add_test(s, revoked);
 	add_test(s, charge_ends_root);
 	add_test(s, refusals);
+	add_test(s, ends_among_mappings);
+	add_test(s, ends_among_waiters);
+	add_test(s, root_is_dying);
+	add_test(s, shrinks_meanwhile);
 	add_test(s, random_operations);
 	return s;
 }
