@@ -15,7 +15,7 @@ static struct avl_tree waiters;
 
 struct key { sys_koid_t object; u64 offset; };
 
-static struct thread *thread_at(struct avl_node *n) { return container_of(n, struct thread, futex.node); }
+static struct thread *thread_at(const struct avl_node *n) { return container_of(n, struct thread, futex.node); }
 
 /* ---- order ------------------------------------------------------------------------------------------------------- */
 
@@ -29,8 +29,9 @@ static bool key_is(const struct thread *t, const struct key *k)
 	return t->futex.object == k->object && t->futex.offset == k->offset;
 }
 
-static bool before(const struct thread *a, const struct thread *b)
+static bool before(const struct avl_node *left, const struct avl_node *right)
 {
+	const struct thread *a = thread_at(left), *b = thread_at(right);
 	const struct key k = { b->futex.object, b->futex.offset };
 
 	if (!key_is(a, &k))
@@ -58,14 +59,8 @@ static struct thread *first_at(const struct key *k)
 /* Behind its equals. */
 static void enter(struct thread *t)
 {
-	struct avl_node **link = &waiters.root, *parent = NULL;
-
 	t->arrival = ++thread_arrivals;
-	while (*link) {
-		parent = *link;
-		link = before(t, thread_at(parent)) ? &parent->left : &parent->right;
-	}
-	avl_insert(&waiters, &t->futex.node, parent, link);
+	avl_insert(&waiters, &t->futex.node, before);
 }
 
 static void leave(struct thread *t)
@@ -142,21 +137,16 @@ int futex_wake(struct thread *t, vaddr_t va, u32 *count, u64 *woken)
 
 /* ---- walkers ----------------------------------------------------------------------------------------------------- */
 
-static int compare(const struct avl_node *a, const struct avl_node *b)
-{
-	return before(thread_at((struct avl_node *)a), thread_at((struct avl_node *)b)) ? -1 : 1;
-}
-
 static bool says_so(const struct avl_node *n)
 {
-	const struct thread *t = thread_at((struct avl_node *)n);
+	const struct thread *t = thread_at(n);
 
 	return t->state == SYS_THREAD_WAITING && t->wait == WAIT_FUTEX && !t->suspended && !t->waits_on;
 }
 
 void futex_check(void)
 {
-	avl_check(&waiters, compare, says_so);
+	avl_check(&waiters, before, says_so);
 }
 
 void futex_check_thread(const struct thread *t)
@@ -166,6 +156,6 @@ void futex_check_thread(const struct thread *t)
 	if (t->wait != WAIT_FUTEX)
 		return;
 	while (n && n != &t->futex.node)
-		n = before(t, thread_at(n)) ? n->left : n->right;
+		n = before(&t->futex.node, n) ? n->left : n->right;
 	ASSERT(n);
 }

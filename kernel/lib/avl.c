@@ -17,9 +17,7 @@ static void summarise(const struct avl_tree *t, struct avl_node *n)
 /* The link that names n. */
 static struct avl_node **link_of(struct avl_tree *t, const struct avl_node *n)
 {
-	if (!n->parent)
-		return &t->root;
-	return n->parent->left == n ? &n->parent->left : &n->parent->right;
+	return n->parent ? &n->parent->child[n->parent->right == n] : &t->root;
 }
 
 /* Puts n (may be NULL) where `old` is; old's own links stay. */
@@ -30,36 +28,21 @@ static void replace(struct avl_tree *t, struct avl_node *old, struct avl_node *n
 		n->parent = old->parent;
 }
 
-/* The right child comes up. The new factors follow from the old ones alone, so double rotations need no cases. */
-static struct avl_node *rotate_left(struct avl_tree *t, struct avl_node *x)
+/* x goes down to that side, its other child comes up. The new factors follow from the old ones alone, so double
+ * rotations need no cases; they are computed as those of a rotation to the left, of which the other is the mirror. */
+static struct avl_node *rotate(struct avl_tree *t, struct avl_node *x, bool right)
 {
-	struct avl_node *y = x->right;
+	struct avl_node *y = x->child[!right];
+	i64 sign = right ? -1 : 1, lower = sign * x->balance - 1 - MAX(sign * y->balance, 0);
 
 	replace(t, x, y);
-	x->right = y->left;
-	if (x->right)
-		x->right->parent = x;
-	y->left = x;
+	x->child[!right] = y->child[right];
+	if (x->child[!right])
+		x->child[!right]->parent = x;
+	y->child[right] = x;
 	x->parent = y;
-	x->balance = x->balance - 1 - MAX(y->balance, 0);
-	y->balance = y->balance - 1 + MIN(x->balance, 0);
-	summarise(t, x);
-	summarise(t, y);
-	return y;
-}
-
-static struct avl_node *rotate_right(struct avl_tree *t, struct avl_node *x)
-{
-	struct avl_node *y = x->left;
-
-	replace(t, x, y);
-	x->left = y->right;
-	if (x->left)
-		x->left->parent = x;
-	y->right = x;
-	x->parent = y;
-	x->balance = x->balance + 1 - MIN(y->balance, 0);
-	y->balance = y->balance + 1 + MAX(x->balance, 0);
+	x->balance = sign * lower;
+	y->balance += sign * (MIN(lower, 0) - 1);
 	summarise(t, x);
 	summarise(t, y);
 	return y;
@@ -68,53 +51,44 @@ static struct avl_node *rotate_right(struct avl_tree *t, struct avl_node *x)
 /* Repairs a factor of 2 or -2; returns the subtree's new top. */
 static struct avl_node *rebalance(struct avl_tree *t, struct avl_node *n)
 {
-	if (n->balance == 2) {
-		if (n->right->balance < 0)
-			rotate_right(t, n->right);
-		return rotate_left(t, n);
-	}
-	if (n->balance == -2) {
-		if (n->left->balance > 0)
-			rotate_left(t, n->left);
-		return rotate_right(t, n);
-	}
-	return n;
+	bool right = n->balance > 0;
+
+	if (n->balance >= -1 && n->balance <= 1)
+		return n;
+	if (n->child[right]->balance * n->balance < 0)
+		rotate(t, n->child[right], right);
+	return rotate(t, n, !right);
 }
 
-void avl_insert(struct avl_tree *t, struct avl_node *n, struct avl_node *parent, struct avl_node **link)
+/* The subtree below p, on that side, has become higher or lower by one. */
+static void settle(struct avl_tree *t, struct avl_node *p, bool right, bool higher)
 {
-	DEBUG_ASSERT(!*link && (parent ? link == &parent->left || link == &parent->right : link == &t->root));
+	bool changed = true;
+
+	while (p && (changed || t->augment)) {
+		if (changed) {
+			p->balance += right == higher ? 1 : -1;
+			p = rebalance(t, p);
+			changed = (p->balance == 0) != higher;
+		}
+		summarise(t, p);
+		right = p->parent && p->parent->right == p;
+		p = p->parent;
+	}
+}
+
+void avl_insert(struct avl_tree *t, struct avl_node *n, avl_order *before)
+{
+	struct avl_node *parent = NULL, **link = &t->root;
+
+	while (*link) {
+		parent = *link;
+		link = &parent->child[!before(n, parent)];
+	}
 	*n = (struct avl_node){ .parent = parent };
 	*link = n;
 	summarise(t, n);
-
-	bool higher = true;
-	struct avl_node *child = n;
-	for (struct avl_node *p = parent; p && (higher || t->augment); child = p, p = p->parent) {
-		if (higher) {
-			p->balance += p->left == child ? -1 : 1;
-			higher = p->balance == 1 || p->balance == -1;
-			p = rebalance(t, p);
-		}
-		summarise(t, p);
-	}
-}
-
-/* The subtree below p, on that side, has become lower by one. */
-static void lowered(struct avl_tree *t, struct avl_node *p, bool left)
-{
-	bool lower = true;
-
-	while (p && (lower || t->augment)) {
-		if (lower) {
-			p->balance += left ? 1 : -1;
-			p = rebalance(t, p);
-			lower = p->balance == 0;
-		}
-		summarise(t, p);
-		left = p->parent && p->parent->left == p;
-		p = p->parent;
-	}
+	settle(t, parent, parent && parent->right == n, true);
 }
 
 /* n has two children: its successor takes its place. */
@@ -125,8 +99,8 @@ static void remove_inner(struct avl_tree *t, struct avl_node *n)
 		s = s->left;
 
 	struct avl_node *from = s->parent == n ? s : s->parent;
-	bool left = s->parent != n;
-	if (left) {
+	bool right = s->parent == n;
+	if (!right) {
 		replace(t, s, s->right);
 		s->right = n->right;
 		s->right->parent = s;
@@ -135,7 +109,7 @@ static void remove_inner(struct avl_tree *t, struct avl_node *n)
 	s->left = n->left;
 	s->left->parent = s;
 	s->balance = n->balance;
-	lowered(t, from, left);
+	settle(t, from, right, false);
 }
 
 void avl_remove(struct avl_tree *t, struct avl_node *n)
@@ -146,9 +120,9 @@ void avl_remove(struct avl_tree *t, struct avl_node *n)
 		t->root = NULL;
 	} else {
 		struct avl_node *parent = n->parent;
-		bool left = parent && parent->left == n;
+		bool right = parent && parent->right == n;
 		replace(t, n, n->left ? n->left : n->right);
-		lowered(t, parent, left);
+		settle(t, parent, right, false);
 	}
 	*n = (struct avl_node){ 0 };
 }
@@ -159,37 +133,18 @@ void avl_update(struct avl_tree *t, struct avl_node *n)
 		t->augment(n);
 }
 
-static struct avl_node *leftmost(struct avl_node *n)
+struct avl_node *avl_outermost(struct avl_node *n, bool right)
 {
-	while (n && n->left)
-		n = n->left;
+	while (n && n->child[right])
+		n = n->child[right];
 	return n;
 }
 
-static struct avl_node *rightmost(struct avl_node *n)
+struct avl_node *avl_neighbour(const struct avl_node *n, bool right)
 {
-	while (n && n->right)
-		n = n->right;
-	return n;
-}
-
-struct avl_node *avl_first(const struct avl_tree *t) { return leftmost(t->root); }
-struct avl_node *avl_last(const struct avl_tree *t) { return rightmost(t->root); }
-
-struct avl_node *avl_next(const struct avl_node *n)
-{
-	if (n->right)
-		return leftmost(n->right);
-	while (n->parent && n->parent->right == n)
-		n = n->parent;
-	return n->parent;
-}
-
-struct avl_node *avl_prev(const struct avl_node *n)
-{
-	if (n->left)
-		return rightmost(n->left);
-	while (n->parent && n->parent->left == n)
+	if (n->child[right])
+		return avl_outermost(n->child[right], !right);
+	while (n->parent && n->parent->child[right] == n)
 		n = n->parent;
 	return n->parent;
 }
@@ -213,14 +168,13 @@ static void check_node(const struct avl_tree *t, const struct avl_node *n)
 	ASSERT(claimed_height(n->right) - claimed_height(n->left) == n->balance);
 }
 
-size_t avl_check(const struct avl_tree *t, int (*compare)(const struct avl_node *, const struct avl_node *),
-	bool (*summary_ok)(const struct avl_node *))
+size_t avl_check(const struct avl_tree *t, avl_order *before, bool (*summary_ok)(const struct avl_node *))
 {
 	size_t count = 0;
 
-	for (const struct avl_node *n = avl_first(t), *before = NULL; n; before = n, n = avl_next(n), count++) {
+	for (const struct avl_node *n = avl_first(t), *last = NULL; n; last = n, n = avl_next(n), count++) {
 		check_node(t, n);
-		ASSERT(!before || compare(before, n) < 0);
+		ASSERT(!last || !before(n, last));
 		ASSERT(!summary_ok || summary_ok(n));
 	}
 	ASSERT(!t->root == !count);

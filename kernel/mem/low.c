@@ -10,7 +10,7 @@
 #include "lib/assert.h"
 #include "mem/account.h"
 
-static struct watch *watch_at(struct avl_node *n) { return n ? container_of(n, struct watch, by_threshold) : NULL; }
+static struct watch *watch_at(const struct avl_node *n) { return n ? container_of(n, struct watch, by_threshold) : NULL; }
 
 /* The order of the tree: by threshold, then address. */
 static bool precedes(const struct watch *w, u64 threshold, uintptr_t at)
@@ -64,17 +64,16 @@ void low_look(struct watch_low *low, u64 free, u64 *quiet, u64 *passed)
 	*passed = above ? above->threshold : UINT64_MAX;
 }
 
+static bool stands_before(const struct avl_node *a, const struct avl_node *b)
+{
+	return precedes(watch_at(a), watch_at(b)->threshold, (uintptr_t)watch_at(b));
+}
+
 void low_insert(struct watch_low *low, u64 free, struct watch *w)
 {
-	struct avl_node **link = &low->watches.root, *parent = NULL;
-
 	if (!low->watches.root)
 		low->free = free;
-	while (*link) {
-		parent = *link;
-		link = precedes(watch_at(parent), w->threshold, (uintptr_t)w) ? &parent->right : &parent->left;
-	}
-	avl_insert(&low->watches, &w->by_threshold, parent, link);
+	avl_insert(&low->watches, &w->by_threshold, stands_before);
 }
 
 void low_remove(struct watch_low *low, struct watch *w)
@@ -102,17 +101,10 @@ struct watch *low_next(struct watch_low *low)
 	return w;
 }
 
-static int compare(const struct avl_node *a, const struct avl_node *b)
-{
-	const struct watch *right = container_of(b, struct watch, by_threshold);
-
-	return precedes(container_of(a, struct watch, by_threshold), right->threshold, (uintptr_t)right) ? -1 : 1;
-}
-
 /* No threshold lies between what was free at the last look and what is free. */
 void low_check(const struct watch_low *low, u64 free)
 {
-	avl_check(&low->watches, compare, NULL);
+	avl_check(&low->watches, stands_before, NULL);
 	for (struct avl_node *n = avl_first(&low->watches); n; n = avl_next(n)) {
 		const struct watch *w = watch_at(n);
 		ASSERT(!w->list && w->event == SYS_EVENT_LOW);

@@ -14,7 +14,7 @@ struct list watch_firing = LIST_INIT(watch_firing), watch_firing_low = LIST_INIT
 struct watch_hooks watch_hooks;
 static struct avl_tree watches;         /* all, by slot, then event */
 
-static struct watch *watch_at(struct avl_node *n) { return n ? container_of(n, struct watch, by_slot) : NULL; }
+static struct watch *watch_at(const struct avl_node *n) { return n ? container_of(n, struct watch, by_slot) : NULL; }
 static struct account *account_of(const struct watch *w) { return container_of(w->object, struct account, object); }
 static bool once(const struct watch *w) { return w->event != SYS_EVENT_ZERO_CHILDREN && w->event != SYS_EVENT_LOW; }
 
@@ -52,15 +52,9 @@ struct watch *watch_find(const void *slot, enum sys_event event)
 	return w && w->event == event ? w : NULL;
 }
 
-static void insert(struct watch *w)
+static bool stands_before(const struct avl_node *a, const struct avl_node *b)
 {
-	struct avl_node **link = &watches.root, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		link = precedes(watch_at(parent), w->slot, w->event) ? &parent->right : &parent->left;
-	}
-	avl_insert(&watches, &w->by_slot, parent, link);
+	return precedes(watch_at(a), watch_at(b)->slot, watch_at(b)->event);
 }
 
 void watch_slot_gone(const void *slot)
@@ -74,7 +68,7 @@ void watch_slot_moved(const void *from, const void *to)
 	for (struct watch *w; (w = first_from(from, 0));) {
 		avl_remove(&watches, &w->by_slot);
 		w->slot = to;
-		insert(w);
+		avl_insert(&watches, &w->by_slot, stands_before);
 	}
 }
 
@@ -187,7 +181,7 @@ sys_status_t watch_create(struct account *payer, const struct watch_subject *of,
 	w->object = of->object;
 	w->payer = payer;
 	w->list = of->list;
-	insert(w);
+	avl_insert(&watches, &w->by_slot, stands_before);
 	list_append(&payer->watches, &w->of_account);
 	aim(w, to);
 	attach(w);
@@ -249,18 +243,11 @@ void watch_list_check(const struct watch_list *l)
 	ASSERT(!list_empty(&l->watches) || !list_on(&l->firing));
 }
 
-static int compare(const struct avl_node *a, const struct avl_node *b)
-{
-	const struct watch *right = container_of(b, struct watch, by_slot);
-
-	return precedes(container_of(a, struct watch, by_slot), right->slot, right->event) ? -1 : 1;
-}
-
 static bool linked(const struct list *l) { return list_on(l) && l->next->prev == l && l->prev->next == l; }
 
 void watch_check(bool (*names)(const void *slot, const struct object *o))
 {
-	avl_check(&watches, compare, NULL);
+	avl_check(&watches, stands_before, NULL);
 	for (struct avl_node *n = avl_first(&watches); n; n = avl_next(n)) {
 		struct watch *w = watch_at(n);
 		ASSERT(w->part == PART_WATCH && w->event >= SYS_EVENT_ZERO_CHILDREN && w->event <= SYS_EVENT_LOW && w->bits);

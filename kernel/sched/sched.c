@@ -240,20 +240,16 @@ COLD void sched_yield(void)
 
 /* ---- timers ---------------------------------------------------------------------------------------------------------------------- */
 
-static struct timer *timer_at(struct avl_node *n) { return container_of(n, struct timer, node); }
+static const struct timer *timer_at(const struct avl_node *n) { return container_of(n, struct timer, node); }
+static bool before(const struct avl_node *a, const struct avl_node *b) { return timer_at(a)->when < timer_at(b)->when; }
 
 void timer_arm(struct timer *t, i64 when)
 {
 	struct cpu *c = my_cpu->self;
-	struct avl_node **link = &c->timers.root, *parent = NULL;
 
 	t->when = when;
 	t->cpu = c;
-	while (*link) {
-		parent = *link;
-		link = when < timer_at(parent)->when ? &parent->left : &parent->right;
-	}
-	avl_insert(&c->timers, &t->node, parent, link);
+	avl_insert(&c->timers, &t->node, before);
 	if (when < c->timer_at) {
 		c->timer_at = when;
 		arch_timer_set(when);

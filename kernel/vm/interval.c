@@ -17,19 +17,15 @@ static void augment(struct avl_node *n)
 		i->max_last = MAX(i->max_last, of(n->right)->max_last);
 }
 
+static bool before(const struct avl_node *a, const struct avl_node *b) { return of(a)->first < of(b)->first; }
+
 void interval_insert(struct avl_tree *t, struct interval *i, struct mapping *m, u64 first, u64 last)
 {
-	struct avl_node **link = &t->root, *above = NULL;
-
 	i->mapping = m;
 	i->first = first;
 	i->last = last;
 	t->augment = augment;
-	while (*link) {
-		above = *link;
-		link = first < of(above)->first ? &above->left : &above->right;
-	}
-	avl_insert(t, &i->node, above, link);
+	avl_insert(t, &i->node, before);
 }
 
 void interval_remove(struct avl_tree *t, struct interval *i)
@@ -62,11 +58,6 @@ struct interval *interval_first_in(const struct avl_tree *t, u64 lo, u64 last)
 	return NULL;
 }
 
-static int compare(const struct avl_node *a, const struct avl_node *b)
-{
-	return of(a)->first <= of(b)->first ? -1 : 1;
-}
-
 static bool summary_ok(const struct avl_node *n)
 {
 	struct interval copy = *of(n);
@@ -75,4 +66,4 @@ static bool summary_ok(const struct avl_node *n)
 	return copy.max_last == of(n)->max_last && copy.first <= copy.last && copy.mapping;
 }
 
-void interval_check(const struct avl_tree *t) { avl_check(t, compare, summary_ok); }
+void interval_check(const struct avl_tree *t) { avl_check(t, before, summary_ok); }

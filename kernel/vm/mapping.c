@@ -137,15 +137,11 @@ u32 mapping_perm_slow(const struct mapping *m, vaddr_t va, vaddr_t *until)
 	return perm;
 }
 
+static bool before(const struct avl_node *a, const struct avl_node *b) { return change_of(a)->from < change_of(b)->from; }
+
 void mapping_change_insert(struct mapping *m, struct range_change *c)
 {
-	struct avl_node **link = &m->changes.root, *above = NULL;
-
-	while (*link) {
-		above = *link;
-		link = c->from < change_of(above)->from ? &above->left : &above->right;
-	}
-	avl_insert(&m->changes, &c->node, above, link);
+	avl_insert(&m->changes, &c->node, before);
 }
 
 void mapping_change_remove(struct mapping *m, struct range_change *c)
@@ -155,16 +151,11 @@ void mapping_change_remove(struct mapping *m, struct range_change *c)
 }
 
 /* ---- walker ---------------------------------------------------------------------------------------------- */
-static int compare_changes(const struct avl_node *a, const struct avl_node *b)
-{
-	return change_of(a)->from < change_of(b)->from ? -1 : 1;
-}
-
 static void check_changes(const struct mapping *m)
 {
 	u32 perm = m->options & MAPPING_PERMS;
 
-	avl_check(&m->changes, compare_changes, NULL);
+	avl_check(&m->changes, before, NULL);
 	ASSERT(!(perm & ~m->ceiling));
 	for (struct avl_node *n = avl_first(&m->changes); n; n = avl_next(n)) {
 		const struct range_change *c = change_of(n);

@@ -49,16 +49,12 @@ void region_tree_init(struct avl_tree *children)
 	*children = (struct avl_tree){ .augment = region_augment };
 }
 
+static bool before(const struct avl_node *a, const struct avl_node *b) { return of(a)->base < of(b)->base; }
+
 void region_insert(struct vmar *parent, struct region *c)
 {
-	struct avl_node **link = &parent->children.root, *above = NULL;
-
-	while (*link) {
-		above = *link;
-		link = c->base < of(above)->base ? &above->left : &above->right;
-	}
 	c->parent = parent;
-	avl_insert(&parent->children, &c->node, above, link);
+	avl_insert(&parent->children, &c->node, before);
 }
 
 void region_remove(struct region *c)
@@ -232,8 +228,6 @@ bool region_place(const struct vmar *r, u64 size, u64 align, vaddr_t limit, bool
 }
 
 /* ---- walker ---------------------------------------------------------------------------------------------- */
-static int compare(const struct avl_node *a, const struct avl_node *b) { return of(a)->base < of(b)->base ? -1 : 1; }
-
 static bool summary_ok(const struct avl_node *n)
 {
 	struct region copy = *of(n);
@@ -247,7 +241,7 @@ void region_check(const struct vmar *r)
 {
 	vaddr_t edge = r->region.base;
 
-	avl_check(&r->children, compare, summary_ok);
+	avl_check(&r->children, before, summary_ok);
 	for (struct avl_node *n = avl_first(&r->children); n; n = avl_next(n)) {
 		const struct region *c = of(n);
 		ASSERT(c->parent == r && c->size > 0 && page_aligned(c->base | c->size));

@@ -25,7 +25,7 @@
 
 struct vm_hooks vm_hooks;
 
-static struct page_wait *wait_of(struct avl_node *n) { return n ? container_of(n, struct page_wait, node) : NULL; }
+static struct page_wait *wait_of(const struct avl_node *n) { return n ? container_of(n, struct page_wait, node) : NULL; }
 
 /* ---- bitmaps ------------------------------------------------------------------------------------ */
 static bool bit_get(const u64 *bits, u64 i) { return bits[i / 64] >> i % 64 & 1; }
@@ -52,16 +52,18 @@ static void shift_down(u64 *bits, u64 n)
 /* ---- the two trees ------------------------------------------------------------------------------ */
 static u64 key_of(const struct page_wait *w) { return w->state == PAGE_WAIT_JOINED ? w->page : w->first; }
 
+/* Joiners may wait for the same page; requests begin at different ones. */
+static bool before(const struct avl_node *a, const struct avl_node *b)
+{
+	return key_of(wait_of(a)) < key_of(wait_of(b));
+}
+
 static void insert(struct avl_tree *t, struct page_wait *w)
 {
-	struct avl_node *parent = NULL, **link = &t->root;
-	if (likely(!*link))
-		return avl_insert_alone(t, &w->node);
-	while (*link) {
-		parent = *link;
-		link = key_of(w) < key_of(wait_of(parent)) ? &parent->left : &parent->right;
-	}
-	avl_insert(t, &w->node, parent, link);
+	if (likely(!t->root))
+		avl_insert_alone(t, &w->node);
+	else
+		avl_insert(t, &w->node, before);
 }
 
 static inline void take_out(struct avl_tree *t, struct page_wait *w)
@@ -555,17 +557,6 @@ bool source_view_step(struct source *s, u64 page, const struct view *view)
 }
 
 /* ---- walkers ------------------------------------------------------------------------------------ */
-/* Joiners may wait for the same page; requests begin at different ones. */
-static int joined_order(const struct avl_node *a, const struct avl_node *b)
-{
-	return container_of(a, struct page_wait, node)->page <= container_of(b, struct page_wait, node)->page ? -1 : 1;
-}
-
-static int request_order(const struct avl_node *a, const struct avl_node *b)
-{
-	return container_of(a, struct page_wait, node)->first < container_of(b, struct page_wait, node)->first ? -1 : 1;
-}
-
 static void check_request(const struct source *s, u64 first, u64 count, const u64 *arrived)
 {
 	ASSERT(count > 0 && count <= REQUEST_PAGES && first + count <= s->limit && !all_set(arrived, 0, count));
@@ -575,8 +566,8 @@ void source_check(const struct source *s)
 {
 	u64 end = 0;
 	ASSERT(s->part == PART_SOURCE && s->root->source == s && list_on(&s->link) == (s->pager != NULL));
-	avl_check(&s->joined, joined_order, NULL);
-	avl_check(&s->requests, request_order, NULL);
+	avl_check(&s->joined, before, NULL);
+	avl_check(&s->requests, before, NULL);
 	for (struct avl_node *n = avl_first(&s->requests); n; n = avl_next(n)) {
 		const struct page_wait *w = wait_of(n);
 		ASSERT(w->root == s->root && (w->state == PAGE_WAIT_QUEUED || w->state == PAGE_WAIT_DELIVERED));
