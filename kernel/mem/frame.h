@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct frame) == 24, "mem_per_frame: 24 bytes of table per
 
 #define FRAME_WRITTEN   0x0400u         /* since it was supplied: by a call, or through an entry that is gone. Reclaim leaves it */
 
-#define FRAME_HELD      0x0800u         /* somebody waited for it, and has not used it since it came */
+#define FRAME_HELD      0x0800u         /* a root's: somebody waited for it, and has not used it since it came */
 
 #define FRAME_NIL 0u            /* frame 0 is never given out */
 

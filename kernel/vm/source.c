@@ -348,7 +348,6 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 /* ---- answering ---------------------------------------------------------------------------------- */
 static void answer(struct page_wait *w, const struct page_ref *ref)
 {
-	frame_of(ref->frame)->state |= FRAME_HELD;      /* frame 0 is nobody's */
 	if (w->space)
 		vm_fault_finish(w, ref);
 	w->came = true;
@@ -368,26 +367,28 @@ COLD static void answer_record(struct source *s, u64 page)
 bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 {
 	struct page_wait *w;
-	for (unsigned n = 0; (w = joiner_in(s, page, page + 1)) != NULL; n++) {
+	unsigned n = 0;
+	for (; (w = joiner_in(s, page, page + 1)) != NULL; n++) {
 		if (n == SOURCE_STEP)
 			return false;
 		avl_remove(&s->joined, &w->node);
 		answer(w, ref);
 	}
 	w = owner_at(s, page);
-	if (!w) {
-		answer_record(s, page);
-		return true;
-	}
-	if (w->count == 1 && w->state == PAGE_WAIT_DELIVERED) {         /* all that it asked for */
+	if (likely(w && w->count == 1 && w->state == PAGE_WAIT_DELIVERED)) {    /* all that it asked for */
 		take_out(&s->requests, w);
 		answer(w, ref);
 		return true;
 	}
-	bit_set(w->arrived, page - w->first);
-	if (w->page == page) {
+	if (w)
+		bit_set(w->arrived, page - w->first);
+	else
+		answer_record(s, page);
+	if (w && w->page == page) {
 		leave(s, w);
 		answer(w, ref);
+	} else if (n == 0) {
+		frame_of(ref->frame)->state &= (u16)~FRAME_HELD;        /* frame 0 is nobody's */
 	}
 	return true;
 }

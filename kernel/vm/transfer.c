@@ -70,7 +70,7 @@ static inline sys_status_t put_moved(struct vmo *dst, u64 page, struct tree_plac
 	if (unlikely(src == dst))
 		tree_locate(&src->tree, src_page, from);
 	/* COMMIT: src's slot last, since nodes go that hold nothing */
-	frame_of(tree_frame(*from->slot))->state = 0;
+	frame_of(tree_frame(*from->slot))->state = FRAME_HELD;
 	tree_fill_at(&dst->tree, page, to, tree_frame(*from->slot) | TREE_PAGE);
 	tree_take_at(&src->tree, src_page, from);
 	return SYS_OK;
@@ -88,6 +88,7 @@ COLD static sys_status_t put_copy(struct vmo *dst, u64 page, struct tree_place *
 	}
 	/* COMMIT */
 	paddr_t copy = frame_alloc(FRAME_PAGE);
+	frame_of(copy)->state = FRAME_HELD;
 	memcpy(phys_to_virt(copy), phys_to_virt(shared), PAGE_SIZE_);
 	tree_fill_at(&dst->tree, page, to, copy | TREE_PAGE);
 	return SYS_OK;
@@ -131,10 +132,12 @@ static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux,
 		*fresh += PAGE_SIZE_;
 		counters.pages_supplied++;
 	}
-	if (status == SYS_ERR_NO_MEMORY && reclaim_spares(v->object.account))
-		status = drop(aux, aux_page);
-	if (status != SYS_OK)
-		return status;
+	if (unlikely(status != SYS_OK)) {
+		if (status == SYS_ERR_NO_MEMORY && reclaim_spares(v->object.account))
+			status = drop(aux, aux_page);
+		if (status != SYS_OK)
+			return status;
+	}
 	return source_answer_step(v->source, page, &ref) ? SYS_OK : VM_AGAIN;
 }
 
