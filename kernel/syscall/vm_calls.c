@@ -83,39 +83,25 @@ int call_vmo_create_child(struct call *c)
 	return call_install(c, &child->object, child_rights(vmo->rights, options), options & WINDOWS ? vmo : c->slot[1]);
 }
 
-/* A read or write that was stopped goes on where it was. */
-static int advance_copy(struct call *c, u64 done, sys_status_t status)
+/* A read or write; one that was stopped goes on where it was. */
+static int copy_call(struct call *c, __typeof__(vmo_read) *copy)
 {
-	c->r->rsi += done;
-	c->r->rdx += done;
-	c->r->r10 -= done;
+	struct regs *r = c->r;
+	u64 done = 0;
+	sys_status_t status = copy(call_object(c, 0), c->t->space, r->rsi, r->rdx, r->r10, &done, c->t->retries, &c->t->page);
+
+	r->rsi += done;
+	r->rdx += done;
+	r->r10 -= done;
 	if (done)
 		thread_anew(c->t);
 	return status;
 }
 
-int call_vmo_read(struct call *c)
-{
-	const struct regs *r = c->r;
-	u64 done = 0;
-	sys_status_t status = vmo_read(call_object(c, 0), c->t->space, r->rsi, r->rdx, r->r10, &done, c->t->retries, &c->t->page);
-
-	return advance_copy(c, done, status);
-}
-
-int call_vmo_write(struct call *c)
-{
-	const struct regs *r = c->r;
-	u64 done = 0;
-	sys_status_t status = vmo_write(call_object(c, 0), c->t->space, r->rsi, r->rdx, r->r10, &done, c->t->retries, &c->t->page);
-
-	return advance_copy(c, done, status);
-}
-
-int call_vmo_get_size(struct call *c)
-{
-	return vmo_get_size(call_object(c, 0), &c->r->rdx);
-}
+int call_vmo_read(struct call *c) { return copy_call(c, vmo_read); }
+int call_vmo_write(struct call *c) { return copy_call(c, vmo_write); }
+int call_vmo_get_size(struct call *c) { return vmo_get_size(call_object(c, 0), false, &c->r->rdx); }
+int call_vmo_get_stream_size(struct call *c) { return vmo_get_size(call_object(c, 0), true, &c->r->rdx); }
 
 /* For a call that may wait for an object's page, not for its buffer's: where an earlier one was missing is forgotten. */
 static struct page_wait *object_wait(struct call *c)
@@ -127,11 +113,6 @@ static struct page_wait *object_wait(struct call *c)
 int call_vmo_set_size(struct call *c)
 {
 	return vmo_set_size(call_object(c, 0), c->r->rsi, c->slot[0]->rights & SYS_RIGHT_RESIZE, object_wait(c));
-}
-
-int call_vmo_get_stream_size(struct call *c)
-{
-	return vmo_get_stream_size(call_object(c, 0), &c->r->rdx);
 }
 
 int call_vmo_set_stream_size(struct call *c)

@@ -13,20 +13,15 @@
 
 #define HINT_BATCH 16u                  /* pages between looks at pending interrupts */
 
-static void set_state(paddr_t page, u16 keep, u16 set)
-{
-	struct frame *f = frame_of(page);
-	if (page != zero_page)
-		f->state = (f->state & keep) | set;
-}
-
+/* The zero page may have any state. */
 static void apply(u32 op, paddr_t page)
 {
-	set_state(page, (u16)~FRAME_HELD, 0);
+	u16 *state = &frame_of(page)->state;
+	*state &= (u16)~FRAME_HELD;
 	if (op == SYS_VMO_OP_ALWAYS_NEED)
-		set_state(page, (u16)~FRAME_AGE, FRAME_GUARDED);
+		*state = (u16)((*state & ~FRAME_AGE) | FRAME_GUARDED);
 	else if (op == SYS_VMO_OP_DONT_NEED)
-		set_state(page, (u16)~(FRAME_AGE | FRAME_GUARDED), FRAME_OLDEST);
+		*state = (u16)((*state & ~FRAME_GUARDED) | FRAME_OLDEST);
 	else if (op == SYS_VMO_OP_CACHE_CLEAN_INVALIDATE)
 		arch_cache_flush(page);
 }

@@ -99,12 +99,11 @@ sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64
 bool vmo_trim(struct vmo *v);
 /* Clears what of this page is behind byte `size` of the object. */
 void vmo_clear_behind(paddr_t page, u64 size);
-sys_status_t vmo_get_size(struct vmo *v, u64 *size);
+sys_status_t vmo_get_size(struct vmo *v, bool of_stream, u64 *size);
 /* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
  * VM_AGAIN: shrinking in steps. Of a clone that ends within a page that it sees of its root, that page becomes its own,
  * which may wait and fail as a write does. */
 sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_wait *w);
-sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size);
 /* *reached (in/out): how far what must be zero is, 0 at first, kept by the caller over VM_AGAIN and SHOULD_WAIT. */
 sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w);
 /* Makes bytes of a content zero; *done as vmo_op_range(). Whole pages go, others are cleared in place. */

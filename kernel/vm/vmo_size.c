@@ -28,10 +28,10 @@ bool vmo_trim(struct vmo *v)
 	return true;
 }
 
-sys_status_t vmo_get_size(struct vmo *v, u64 *size)
+sys_status_t vmo_get_size(struct vmo *v, bool of_stream, u64 *size)
 {
 	u64 offset = 0;
-	*size = v->shape->size;
+	*size = of_stream ? v->shape->stream_size : v->shape->size;
 	return vmo_resolve(&v, &offset, 0);
 }
 
@@ -79,13 +79,6 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_
 }
 
 /* ---- the stream's size -------------------------------------------------------------------------- */
-sys_status_t vmo_get_stream_size(struct vmo *v, u64 *size)
-{
-	u64 offset = 0;
-	*size = v->shape->stream_size;
-	return vmo_resolve(&v, &offset, 0);
-}
-
 /* What lies between the old end and the new becomes zero first, whichever is lower. Who changes the size too meanwhile has
  * zeroed his part, so it is enough to go on from there. */
 sys_status_t vmo_set_stream_size(struct vmo *v, u64 size, u64 *reached, struct page_wait *w)

@@ -79,8 +79,8 @@ static void refuses(struct vmo *v)
 	vaddr_t at;
 	u64 size, done = 0;
 
-	eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
-	eq(vmo_get_stream_size(v, &size), SYS_ERR_BAD_STATE);
+	eq(vmo_get_size(v, false, &size), SYS_ERR_BAD_STATE);
+	eq(vmo_get_size(v, true, &size), SYS_ERR_BAD_STATE);
 	eq(vmo_set_stream_size(v, P, &done, &none), SYS_ERR_BAD_STATE);
 	eq(vmo_info(v, &info), SYS_ERR_BAD_STATE);
 	for (u32 op = SYS_VMO_OP_COMMIT; op <= SYS_VMO_OP_ZERO; op++)

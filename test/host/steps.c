@@ -267,7 +267,7 @@ static bool interleave(u64 from, u64 a, u64 b, unsigned entries, bool turns)
 			step(&first, &last);
 	}
 	host_preempt_every(0);
-	must_ok(vmo_get_stream_size(v, &size));
+	must_ok(vmo_get_size(v, true, &size));
 	ck_assert_uint_eq(size, last);
 	zero_between(MIN(from, MIN(a, b)), MAX(from, MAX(a, b)));
 	return met;

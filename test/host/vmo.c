@@ -595,10 +595,10 @@ START_TEST(dying)
 	map(&model[0], 0);
 	u64 value = 9;
 	ck_assert_int_eq(access(va_of(&model[0], 0, 3, false), true, &value), SYS_OK);
-	ck_assert_int_eq(vmo_get_size(v, &size), SYS_OK);
+	ck_assert_int_eq(vmo_get_size(v, false, &size), SYS_OK);
 	ck_assert_uint_eq(size, 10 * PAGE_SIZE_);
 	object_end(&v->object);
-	ck_assert_int_eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_get_size(v, false, &size), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_set_size(v, 1, true, NULL), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_info(v, &info), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, 1, &done, &w), SYS_ERR_BAD_STATE);
@@ -606,7 +606,7 @@ START_TEST(dying)
 	ck_assert(!cursor_peek(v, 3, &ref));
 	reap_all();
 	ck_assert_int_eq(access(va_of(&model[0], 0, 3, false), false, &value), SYS_ERR_NOT_FOUND);
-	ck_assert_int_eq(vmo_get_size(v, &size), SYS_ERR_BAD_STATE);
+	ck_assert_int_eq(vmo_get_size(v, false, &size), SYS_ERR_BAD_STATE);
 	object_uncap(&v->object);
 	model[0].v = NULL;
 	check_end();

@@ -23,7 +23,7 @@ START_TEST(severed)
 	check(v);
 	window_check(a), window_check(b), window_check(c), window_check(d);
 	object_end(&v->object);
-	eq(vmo_get_size(c, &size), SYS_ERR_BAD_STATE);
+	eq(vmo_get_size(c, false, &size), SYS_ERR_BAD_STATE);
 	while (object_reap_step(NULL))
 		window_check(a), window_check(b), window_check(c), window_check(d);
 	kernel_reap();
@@ -31,7 +31,7 @@ START_TEST(severed)
 		eq(load(at[i] + P, &value, &poll), SYS_ERR_NOT_FOUND);
 	struct vmo *none;
 	u64 done = 0, fresh = 0;
-	eq(vmo_get_size(a, &size), SYS_ERR_BAD_STATE);
+	eq(vmo_get_size(a, false, &size), SYS_ERR_BAD_STATE);
 	eq(vmo_create_child(b, other, REFERENCE, 0, 0, &none), SYS_ERR_BAD_STATE);
 	eq(vmo_create_child(b, other, SLICE, 0, P, &none), SYS_ERR_BAD_STATE);
 	eq(vmo_create_child(c, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none), SYS_ERR_BAD_STATE);
