@@ -106,10 +106,9 @@ enum arch_pending { ARCH_PENDING_TIMER = 1, ARCH_PENDING_CONSOLE = 2, ARCH_PENDI
 unsigned arch_take_pending(void);
 /* A preemption point: lets interrupts in for an instant and says whether to come to an end: something is pending (it stays noted), another CPU waits for
  * the lock, or this entry has looked for ARCH_POLL_CYCLES (so that it is bounded even if nobody interrupts it: by that and the longest step between two
- * looks; a step is to cost less than ARCH_STEP_CYCLES). */
+ * looks; a step is to cost less than twice as much). Entries are told apart by counters.entries and counters.faults. */
 bool arch_preempt_poll(void);
 #define ARCH_POLL_CYCLES 9000u
-#define ARCH_STEP_CYCLES 40000u
 /* Sleeps until something is pending. With several CPUs, drops what this one holds of any context, loads the kernel's root, and is without the lock
  * meanwhile. */
 void arch_idle(void);

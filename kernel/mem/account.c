@@ -72,10 +72,10 @@ void account_init(void)
 /* Makes n frames free by destroying what is dying anyway. */
 static sys_status_t account_need_slow(struct account *a, u64 n)
 {
-	for (unsigned step = 1; !a->closed && n <= a->total && object_reap_step(a); step++) {
+	while (!a->closed && n <= a->total && object_reap_step(a)) {
 		if (n <= account_free(a) && !a->closed)
 			return SYS_OK;
-		if (step >= ACCOUNT_STEPS && arch_preempt_poll())
+		if (arch_preempt_poll())
 			return VM_AGAIN;
 	}
 	bool helps = n <= account_free(a) + a->discardable.frames + a->roots.frames || !list_empty(&a->forks);

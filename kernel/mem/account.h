@@ -52,7 +52,6 @@ extern struct account *account_short;
 
 /* Charges n frames: OK, BAD_STATE (closed or dying), NO_MEMORY, or VM_AGAIN: something of the account's is dying, more than one entry can destroy; the call is
  * made again. Nothing is taken from the free list by this. Where it is short it destroys: the caller holds no pointer to a dying object of the account. */
-#define ACCOUNT_STEPS 4u                /* of destruction, before it looks for interrupts */
 static inline sys_status_t account_charge(struct account *a, u64 n);
 static inline void account_uncharge(struct account *a, u64 n);
 /* Moves a charge between accounts (supply): OK, or as account_charge on `to`; from == to: OK. */

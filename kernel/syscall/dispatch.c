@@ -352,6 +352,7 @@ struct arch_context *kernel_interrupt(struct arch_context *context)
 /* The thread that came in was stopped by another CPU before it got the lock. */
 struct arch_context *kernel_taken(void)
 {
+	counters.entries++;
 	return &sched_next()->context;
 }
 

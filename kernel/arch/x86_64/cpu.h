@@ -28,7 +28,7 @@ struct cpu {
 	struct tss tss;
 	u64 gdt[7];
 
-	u64 polled, polled_first, polled_told;  /* arch_preempt_poll(): the last look, the first of this entry, the last yes */
+	u64 polled_entry, polled_first;         /* arch_preempt_poll(): which entry looked last (0: none), and when it did first */
 
 	/* Between CPUs (ipi.c). */
 	u32 requests;                           /* enum request; atomic: set by the lock's holder, cleared by this CPU when done */

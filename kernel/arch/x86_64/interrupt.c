@@ -2,6 +2,7 @@
 /* interrupt.c: the 8259 pair (COM1 only), the local APIC (timer), and what they note. Interrupts are off in the
  * kernel but in arch_idle() and arch_preempt_poll(). */
 #include "arch/x86_64/cpu.h"
+#include "lib/counters.h"
 
 #define PIC_A 0x20
 #define PIC_B 0xa0
@@ -145,21 +146,15 @@ unsigned arch_take_pending(void)
 	return pending;
 }
 
-/* Nothing tells one entry from the next but that nobody has looked for longer than a step takes. Whoever is told yes goes back to callers that may look too
- * before they leave: they are told the same, and the next entry's first look comes later than that. */
-#define POLL_TOLD 250u
+/* Entries are told apart by their count. Once it is so, it stays so for the entry: callers of whoever was told look too before they leave. */
 static bool polled_long(struct cpu *cpu)
 {
-	u64 now = read_tsc(), before = cpu->polled;
-	cpu->polled = now;
-	if (now - cpu->polled_told < POLL_TOLD)
-		return true;
-	if (now - before > ARCH_STEP_CYCLES)
+	u64 now = read_tsc(), entry = counters.entries + counters.faults;
+	if (cpu->polled_entry != entry) {
+		cpu->polled_entry = entry;
 		cpu->polled_first = now;
-	if (now - cpu->polled_first <= ARCH_POLL_CYCLES)
-		return false;
-	cpu->polled_first = cpu->polled_told = now;
-	return true;
+	}
+	return now - cpu->polled_first > ARCH_POLL_CYCLES;
 }
 
 bool arch_preempt_poll(void)
