@@ -240,5 +240,6 @@ step "docs: the page of system calls is that of the table" docs.log docs/make-sy
 step "docs: the example of the README does what is shown there" example.log example
 
 echo "1..$((passed + failed + skipped))"
+for failure in "${failures[@]}"; do note "failed: $failure"; done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

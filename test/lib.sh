@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 # A log per step is kept in $logs.
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=()
 logs=build/check
 mkdir -p "$logs"
 
@@ -15,7 +15,7 @@ results() {
 		case $line in
 		*'# SKIP'*) skipped=$((skipped + 1)) ;;
 		'ok '*) passed=$((passed + 1)) ;;
-		*) failed=$((failed + 1)) ;;
+		*) failed=$((failed + 1)) failures+=("${line#not ok - }") ;;
 		esac
 		printf '%sok %d%s\n' "${line%%ok -*}" $((passed + failed + skipped)) "${line#*ok}"
 	done

@@ -108,12 +108,13 @@ unsigned arch_take_pending(void);
  * the lock, or this entry has looked for ARCH_POLL_CYCLES (so that it is bounded even if nobody interrupts it: by that and the longest step between two
  * looks; a step is to cost less than twice as much). Entries are told apart by counters.entries and counters.faults. */
 bool arch_preempt_poll(void);
-#define ARCH_POLL_CYCLES 9000u
+#define ARCH_POLL_CYCLES 5000u
 /* Sleeps until something is pending. With several CPUs, drops what this one holds of any context, loads the kernel's root, and is without the lock
  * meanwhile. */
 void arch_idle(void);
-/* For a CPU that runs no thread and works in steps: between two of them interrupts are let in and other CPUs have the lock. */
-void arch_idle_step(void);
+/* Between two steps of what goes on in an entry without a way out: interrupts are let in and other CPUs have the lock, which may stop or end any thread.
+ * Then this CPU holds nothing of any context. */
+void arch_breathe(void);
 i64 arch_cycles_to_ns(u64 cycles);
 /* Nanoseconds since boot; never goes back. */
 i64 arch_now(void);

@@ -347,7 +347,7 @@ static void interrupts(unsigned pending)
 static void idle(void)
 {
 	if (my_cpu->tell || object_reap_step(NULL))
-		return arch_idle_step();
+		return arch_breathe();
 	set_timer(arch_now());
 	arch_idle();
 	my_cpu->timer_at = INT64_MAX;   /* the timer was set for deadlines only: whom another CPU sent needs ticks */
@@ -414,9 +414,10 @@ static __attribute__((noinline)) struct thread *next_of_all(void)
 				continue;
 		}
 		DEBUG_ASSERT(runnable(my_cpu->current) || my_cpu->resched);
-		if (likely(!my_cpu->current->finish) || thread_hooks.finish(my_cpu->current))
-			if (likely(!my_cpu->resched))
-				return my_cpu->current;
+		if (unlikely(my_cpu->current->finish) && !thread_hooks.finish(my_cpu->current))
+			arch_breathe();
+		else if (likely(!my_cpu->resched))
+			return my_cpu->current;
 	}
 }
 

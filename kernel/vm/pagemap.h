@@ -5,7 +5,7 @@
  *
  * A page with accessors is kept: it is there, the content's own, and its frame stays the same. DECOMMIT and ZERO clear it in
  * place, reclaim leaves it, supply does not take it from aux, shrinking over it is BAD_STATE, and a snapshot gets a copy of
- * it (pagemap_unshare). A program's writes go to the same frame, and the kernel's never reach a snapshot.
+ * it (pagemap_unshare), unless there are more than can be copied in one step. A program's writes go to the same frame, and the kernel's never reach a snapshot.
  *
  *      thread.status    accessor --.
  *      thread.status    accessor ---+--> kept_page --> content        one kept_page for all accessors of a page
@@ -20,7 +20,8 @@
 #pragma once
 #include "vm/vmo.h"
 
-#define PAGEMAP_KEEPS 64u               /* pages of one content: what a snapshot copies in one step */
+#define PAGEMAP_KEEPS  64u              /* pages of one content */
+#define PAGEMAP_COPIES 16u              /* with more, there is no snapshot of it: BAD_STATE */
 
 struct kept_page;
 struct accessor {

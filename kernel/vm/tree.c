@@ -83,6 +83,19 @@ paddr_t node_make(unsigned level, u64 index)
 	return node;
 }
 
+/* One more reference to what eight slots name; most often that is nothing. */
+static void name_again(const tree_slot_t *slot)
+{
+	struct frame *table = frame_table;      /* nothing below changes it, which the compiler cannot know */
+	if ((slot[0] | slot[1] | slot[2] | slot[3] | slot[4] | slot[5] | slot[6] | slot[7]) < PAGE_SIZE_)
+		return;
+	for (unsigned i = 0; i < 8; i++) {
+		u64 number = slot[i] >> PAGE_SHIFT;
+		if (number != 0)
+			table[number].refs++;
+	}
+}
+
 paddr_t node_copy(paddr_t shared)
 {
 	struct frame *old = frame_of(shared);
@@ -94,12 +107,8 @@ paddr_t node_copy(paddr_t shared)
 	f->tree = old->tree;
 	memcpy(node_slots(copy), node_slots(shared), PAGE_SIZE_);
 	tree_slot_t *slot = node_slots(copy);
-	struct frame *table = frame_table;      /* nothing below changes it, which the compiler cannot know */
-	for (unsigned i = 0; i < TREE_FANOUT; i++) {
-		u64 number = slot[i] >> PAGE_SHIFT;
-		if (number != 0)
-			table[number].refs++;
-	}
+	for (unsigned i = 0; i < TREE_FANOUT; i += 8)
+		name_again(slot + i);
 	old->refs--;
 	return copy;
 }

@@ -118,8 +118,8 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 {
 	tree_slot_t *slots = at->slot;
 	u64 pages = 0, nodes = 0;
-	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as eight markers */
-	for (; i < at->count && work < 8 * TREE_STEP; i++) {
+	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as three markers */
+	for (; i < at->count && work < 3 * TREE_STEP; i++) {
 		tree_slot_t slot = slots[i];
 		if (slot == TREE_EMPTY) {
 			if (content == TREE_EMPTY && (i = words_zero(slots, i, at->count)) == at->count)
@@ -137,11 +137,11 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 			f->refs--;
 			pages += f->tree.pages;
 			nodes += (u64)f->tree.nodes + 1;
-			work += 8;
+			work += 3;
 		} else if (tree_tag(slot) == TREE_PAGE) {
 			page_drop(tree_frame(slot));
 			pages++;
-			work += 8;
+			work += 3;
 		} else if (content == TREE_EMPTY) {
 			work++;
 		}

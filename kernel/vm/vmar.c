@@ -20,7 +20,7 @@
 #define SPECIFIC     (SYS_VM_SPECIFIC | SYS_VM_SPECIFIC_OVERWRITE)
 #define PLACE        (SYS_VM_COMPACT | SPECIFIC | SYS_VM_OFFSET_IS_UPPER_LIMIT | ALIGN_FIELD)
 #define KEPT         (SYS_VM_ALLOW_FAULTS | SYS_VM_FAULT_BEYOND_STREAM_SIZE | SYS_VM_SHARED)
-#define OVERWRITE_ATOMIC 16u            /* uninterrupted steps of replacing: 32 MiB of pages, or so many mappings */
+#define OVERWRITE_ATOMIC 4u             /* uninterrupted steps of replacing: 2 MiB of pages, or so many mappings */
 #define PRESENT_PAGES 2048u             /* pages looked at for MAP_RANGE */
 
 _Static_assert(SYS_VM_CAN_MAP_READ == SYS_VM_PERM_READ << CAN_MAP_SHIFT &&

@@ -360,6 +360,27 @@ START_TEST(snapshots)
 }
 END_TEST
 
+/* More than can be copied in one step: no snapshot, and nothing has changed. */
+START_TEST(snapshot_of_too_many)
+{
+	struct accessor x[PAGEMAP_COPIES + 1] = { 0 };
+	struct vmo *child = NULL;
+
+	start(400);
+	struct vmo *v = vmo_new(40);
+	for (u64 i = 0; i <= PAGEMAP_COPIES; i++)
+		ck_assert_int_eq(open_at(v, 2 * i * PAGE_SIZE_, &x[i]), SYS_OK);
+	u64 used = b->used;
+	ck_assert_int_eq(vmo_create_child(v, b, SYS_VMO_CHILD_SNAPSHOT, 0, PAGE_SIZE_, &child), SYS_ERR_BAD_STATE);
+	ck_assert(!child && b->used == used);
+	check(v);
+	accessor_close(&x[3]);
+	child = snapshot(v, b, 0, 40);
+	check(v);
+	check(child);
+}
+END_TEST
+
 /* A page far out, whose path was shared node by node, and pages that are kept in a child. */
 START_TEST(far_and_below)
 {
@@ -522,7 +543,7 @@ static void make(unsigned i)
 	unsigned from = (unsigned)random_below(VMOS);
 	memset(&model[i], 0, sizeof model[i]);
 	model[i].pages = 1 + random_below(random_chance(30) ? 8 : PAGES);
-	if (!model[from].v || from == i) {
+	if (!model[from].v || from == i || model[from].v->kept_count > PAGEMAP_COPIES) {
 		model[i].v = vmo_new(model[i].pages);
 		return;
 	}
@@ -638,6 +659,7 @@ Suite *test_suite(void)
 	add_test(s, shrink_is_refused);
 	add_test(s, supply_is_refused);
 	add_test(s, snapshots);
+	add_test(s, snapshot_of_too_many);
 	add_test(s, far_and_below);
 	add_test(s, windows);
 	add_test(s, uncached);

@@ -12,7 +12,7 @@
  * sequentially consistent (the flags concerned are accessed so). An interrupt is taken some time after it was sent.
  *
  * Abstracted: one address space with one page, whose translation a CPU may have remembered as soon as it has the root loaded;
- * equal priorities, no slices; a wait is that for a notification; arch_preempt_poll and arch_idle_step; the timer.
+ * equal priorities, no slices; a wait is that for a notification; arch_preempt_poll and arch_breathe; the timer.
  *
  * Properties
  *   context   a context in use is nobody's else, and its memory is there: after arch_cpu_stop the CPU never looks at it again

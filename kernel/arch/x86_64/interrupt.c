@@ -185,7 +185,7 @@ static void halt_unlocked(struct cpu *cpu)
 	cpu->serial_late = false;
 }
 
-void arch_idle_step(void)
+void arch_breathe(void)
 {
 	measure_end();
 	__asm__ volatile ("sti; nop; cli" ::: "memory");

@@ -237,7 +237,7 @@ bool arch_preempt_poll(void)
 	return preempt_period && ++preempt_count % preempt_period == 0;
 }
 
-void arch_idle_step(void) {}
+void arch_breathe(void) {}
 
 /* Time passes until the timer; without one, nothing would ever happen. */
 void arch_idle(void)
