@@ -125,12 +125,12 @@ int futex_wake(struct thread *t, vaddr_t va, u32 *count, u64 *woken)
 	if (space_shows(t->space, va, &k.object, &k.offset) != SYS_OK)
 		return *woken ? SYS_OK : SYS_ERR_BAD_ADDRESS;
 	/* COMMIT */
-	while (*count && (first = first_at(&k)) != NULL) {
+	for (bool more = false; *count && (first = first_at(&k)) != NULL; more = true) {
+		if (more && arch_preempt_poll())        /* not behind the last: he may wait again by then */
+			return VM_AGAIN;
 		thread_complete(first, SYS_OK);
 		(*count)--;
 		(*woken)++;
-		if (*count && arch_preempt_poll())
-			return VM_AGAIN;
 	}
 	return SYS_OK;
 }

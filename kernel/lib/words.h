@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* words.h: looking through tables, which are mostly empty. */
+/* words.h: tables, which are mostly empty or full of the same. */
 #pragma once
 #include "lib/types.h"
 
-/* The first of word[first .. end) that is not 0, or end. Eight at a time, as far as they go. */
+/* The first of word[first .. end) that is not 0, or end; first <= end. */
 static inline unsigned words_zero(const u64 *word, unsigned first, unsigned end)
 {
-	unsigned i = first;
+	const u64 *at = word + first;
+	u64 left = end - first;
+	bool all;
 
-	while (i + 8 <= end && !(word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7]))
-		i += 8;
-	while (i < end && !word[i])
-		i++;
-	return i;
+	__asm__ ("cmp %[zero], %[zero]; repe scasq"     /* scasq does not set flags where none is left */
+	         : "+D"(at), "+c"(left), "=@cce"(all) : [zero] "a"(0ull), "m"(*(const u64 (*)[])at));
+	return all ? end : (unsigned)(at - word) - 1;
+}
+
+static inline void words_fill(u64 *word, u64 value, u64 count)
+{
+	__asm__ volatile ("rep stosq" : "+D"(word), "+c"(count) : "a"(value) : "memory");
 }

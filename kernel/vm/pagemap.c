@@ -149,6 +149,20 @@ u64 pagemap_next(const struct vmo *v, u64 page, u64 end)
 
 void pagemap_clear(const struct vmo *v, u64 page) { memset(phys_to_virt(find(v, page)->frame), 0, PAGE_SIZE_); }
 
+unsigned pagemap_copies(const struct vmo *v)
+{
+	unsigned copies = 0;
+	u64 before = TREE_INDEX_MASK;           /* no leaf's number: the first one's whole path is copied */
+	list_each(l, &v->kept) {
+		u64 leaf = ((v->tree.bias + of(l)->page) & TREE_INDEX_MASK) >> TREE_BITS;
+		copies++;
+		for (u64 differs = leaf ^ before; differs; differs >>= TREE_BITS)
+			copies++;
+		before = leaf;
+	}
+	return copies;
+}
+
 /* The cut shares the path, or the page itself where the child's slots are inline. First v gets a path of its own; then the
  * old one is the child's alone, whose slot gets the copy. */
 static void unshare(struct vmo *v, const struct kept_page *k, struct tree *child, u64 first)

@@ -21,7 +21,7 @@
 #include "vm/vmo.h"
 
 #define PAGEMAP_KEEPS  64u              /* pages of one content */
-#define PAGEMAP_COPIES 16u              /* with more, there is no snapshot of it: BAD_STATE */
+#define PAGEMAP_COPIES 24u              /* if a snapshot took more for them, there is none: BAD_STATE */
 
 struct kept_page;
 struct accessor {
@@ -55,6 +55,8 @@ void accessor_write(const struct accessor *a, u32 field, const void *from, u32 l
 u64 pagemap_next(const struct vmo *v, u64 page, u64 end);
 /* Writes zeros to a kept page. */
 void pagemap_clear(const struct vmo *v, u64 page);
+/* How many pages and nodes pagemap_unshare() copies at most: about 1,200 instructions each. */
+unsigned pagemap_copies(const struct vmo *v);
 /* `child` has just become a snapshot of v from page `first` on: v's kept pages are its own again, the child has copies. Takes
  * frames that both were charged for. */
 void pagemap_unshare(struct vmo *v, struct tree *child, u64 first);

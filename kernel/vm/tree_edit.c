@@ -12,6 +12,7 @@
  * Lock: the kernel lock.
  */
 #include "lib/string.h"
+#include "lib/words.h"
 #include "vm/tree_node.h"
 
 /* One more level at the top. The old root may be shared: it is only named. */
@@ -42,8 +43,7 @@ static tree_slot_t *grow_path(struct tree *t, u64 index, unsigned level)
 		if (*slot == TREE_EMPTY) {
 			frame_of(p.node[p.low])->state++;
 		} else {                        /* a large zero marker becomes 512 smaller ones */
-			for (unsigned i = 0; i < TREE_FANOUT; i++)
-				node_slots(child)[i] = *slot;
+			words_fill(node_slots(child), *slot, TREE_FANOUT);
 			frame_of(child)->state = TREE_FANOUT;
 		}
 		*slot = child | TREE_NODE;

@@ -102,7 +102,7 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 	if ((c->info_flags & SYS_VMO_INFO_CONTIGUOUS) ||
 	    (c->view && first + (page_up(size) >> PAGE_SHIFT) > ROOT_PAGES - c->view->first))
 		return SYS_ERR_INVALID_ARGS;
-	if (c->cache_policy != SYS_CACHE_CACHED || c->kept_count > PAGEMAP_COPIES)
+	if (c->cache_policy != SYS_CACHE_CACHED || pagemap_copies(c) > PAGEMAP_COPIES)
 		return SYS_ERR_BAD_STATE;
 	if (!copy_ready(c))
 		return VM_AGAIN;

@@ -360,21 +360,29 @@ START_TEST(snapshots)
 }
 END_TEST
 
-/* More than can be copied in one step: no snapshot, and nothing has changed. */
+/* What a snapshot would copy in one step, pages and nodes; where that is too much there is none, and nothing has changed. */
 START_TEST(snapshot_of_too_many)
 {
-	struct accessor x[PAGEMAP_COPIES + 1] = { 0 };
+	struct accessor x[20] = { 0 };
 	struct vmo *child = NULL;
+	u64 far = 1ull << 40;
 
 	start(400);
-	struct vmo *v = vmo_new(40);
-	for (u64 i = 0; i <= PAGEMAP_COPIES; i++)
-		ck_assert_int_eq(open_at(v, 2 * i * PAGE_SIZE_, &x[i]), SYS_OK);
+	struct vmo *v = vmo_new(far + 600);
+	for (unsigned i = 0; i < 16; i++)
+		ck_assert_int_eq(open_at(v, (500 + i) * PAGE_SIZE_, &x[i]), SYS_OK);
+	ck_assert_uint_eq(pagemap_copies(v), 16 + 6 + 1);
+	child = snapshot(v, b, 0, 40);
+	check(child);
+	ck_assert_int_eq(open_at(v, far << PAGE_SHIFT, &x[16]), SYS_OK);
+	ck_assert_uint_eq(pagemap_copies(v), 16 + 6 + 1 + 1 + 4);
 	u64 used = b->used;
+	child = NULL;
 	ck_assert_int_eq(vmo_create_child(v, b, SYS_VMO_CHILD_SNAPSHOT, 0, PAGE_SIZE_, &child), SYS_ERR_BAD_STATE);
 	ck_assert(!child && b->used == used);
 	check(v);
-	accessor_close(&x[3]);
+	for (unsigned i = 3; i < 9; i++)
+		accessor_close(&x[i]);
 	child = snapshot(v, b, 0, 40);
 	check(v);
 	check(child);
@@ -543,7 +551,7 @@ static void make(unsigned i)
 	unsigned from = (unsigned)random_below(VMOS);
 	memset(&model[i], 0, sizeof model[i]);
 	model[i].pages = 1 + random_below(random_chance(30) ? 8 : PAGES);
-	if (!model[from].v || from == i || model[from].v->kept_count > PAGEMAP_COPIES) {
+	if (!model[from].v || from == i || pagemap_copies(model[from].v) > PAGEMAP_COPIES) {
 		model[i].v = vmo_new(model[i].pages);
 		return;
 	}
