@@ -118,17 +118,14 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 {
 	tree_slot_t *slots = at->slot;
 	u64 pages = 0, nodes = 0;
-	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as three markers */
-	for (; i < at->count && work < 3 * TREE_STEP; i++) {
+	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as sixteen markers */
+	while (i < at->count && work < 16 * TREE_STEP) {
 		tree_slot_t slot = slots[i];
 		if (slot == TREE_EMPTY) {
-			if (content == TREE_EMPTY && (i = words_zero(slots, i, at->count)) == at->count)
-				break;
-			if (content != TREE_EMPTY) {
-				slots[i] = content;
-				continue;
-			}
-			slot = slots[i];
+			unsigned next = words_zero(slots, i, at->count);
+			words_fill(&slots[i], content, next - i);
+			i = next;
+			continue;
 		}
 		struct frame *f = frame_of(tree_frame(slot));
 		if (tree_tag(slot) == TREE_NODE) {
@@ -137,16 +134,16 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 			f->refs--;
 			pages += f->tree.pages;
 			nodes += (u64)f->tree.nodes + 1;
-			work += 3;
+			work += 16;
 		} else if (tree_tag(slot) == TREE_PAGE) {
 			page_drop(tree_frame(slot));
 			pages++;
-			work += 3;
-		} else if (content == TREE_EMPTY) {
+			work += 16;
+		} else {
 			work++;
 		}
 		emptied++;
-		slots[i] = content;
+		slots[i++] = content;
 	}
 	frame_of(at->path.node[at->path.low])->state += (u16)(content == TREE_EMPTY ? -emptied : i - emptied);
 	path_count(&at->path, at->path.low, -(i64)pages, -(i64)nodes);
