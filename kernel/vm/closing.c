@@ -118,8 +118,6 @@ bool mapping_unmap_all(struct vmo *v, u64 page, u64 end)
 
 bool mapping_unmap_page(struct vmo *v, u64 page, struct mapping *but)
 {
-	if (vmo_shown_only_by(v, but) && v->closing.end == 0)
-		return true;
 	v->replacing = but;
 	bool done = mapping_unmap_step(v, page, page + 1);
 	v->replacing = NULL;
