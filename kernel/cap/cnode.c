@@ -45,7 +45,7 @@ static u32 frames_for(u32 slots)
 	}
 }
 
-COLD sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
+sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
 {
 	sys_status_t status;
 	struct cnode *c;
@@ -87,7 +87,7 @@ static void **leaf_cell(struct cnode *c, u32 index)
 	return cell;
 }
 
-COLD bool cnode_build_step(struct cnode *c)
+bool cnode_build_step(struct cnode *c)
 {
 	u32 first = c->built, end = MIN(c->slots, first + SLOTS_PER_FRAME);
 	struct slot *slot;
@@ -110,7 +110,7 @@ COLD bool cnode_build_step(struct cnode *c)
 
 /* ---- finding --------------------------------------------------------------------------------------------------------------------------- */
 
-COLD struct slot *cnode_deep(const struct cnode *c, u32 index)
+struct slot *cnode_deep(const struct cnode *c, u32 index)
 {
 	u32 leaf = index >> FRAME_SLOT_BITS;
 	void *at = c->root;
@@ -260,7 +260,7 @@ void slot_move(struct slot *src, struct slot *dst, u32 generation)
 
 struct cnode cnode_none = { .object = { .type = SYS_TYPE_CNODE, .refs = 1 }, .free = LIST_INIT(cnode_none.free), .threads = LIST_INIT(cnode_none.threads) };
 
-COLD void cnode_set_cspace(struct thread *t, struct cnode *c)
+void cnode_set_cspace(struct thread *t, struct cnode *c)
 {
 	list_remove(&t->in_cspace);
 	t->cspace = c ? c : &cnode_none;
@@ -307,7 +307,7 @@ static void free_index(void *index, int level)
 	frame_free(virt_to_phys(index));
 }
 
-COLD static bool cnode_reap(struct object *o)
+static bool cnode_reap(struct object *o)
 {
 	struct cnode *c = (struct cnode *)o;
 
@@ -329,7 +329,7 @@ COLD static bool cnode_reap(struct object *o)
 
 const struct object_type cnode_type = { .name = "cnode", .size = sizeof(struct cnode), .caps_gone = object_end, .reap = cnode_reap };
 
-COLD void cnode_check(const struct cnode *c)
+void cnode_check(const struct cnode *c)
 {
 	u32 used = 0, free = 0;
 

@@ -83,7 +83,7 @@ static void uncap_window(struct vmo *w)
 	slot_clear(list_first(&w->slots, struct slot, listed));
 }
 
-COLD void cap_boot(void)
+void cap_boot(void)
 {
 	vm_hooks.uncap_window = uncap_window;
 	object_type_set(SYS_TYPE_CNODE, &cnode_type);

@@ -62,7 +62,7 @@ static void copy_words(struct thread *to, const struct thread *from, u32 words)
 }
 
 /* What does not fit the registers waits in the thread until it copies it out; without a place for them, further words are dropped. How many words came. */
-static u32 leave_rest(struct thread *to, const struct thread *from, u32 words, u32 caps)
+COLD static u32 leave_rest(struct thread *to, const struct thread *from, u32 words, u32 caps)
 {
 	if (!to->context.regs.rsi && !caps)
 		return REGISTER_WORDS;
@@ -83,7 +83,7 @@ static void put_registers(struct thread *to, u64 badge, u64 label, u64 header, c
 }
 
 /* Ends the receiving call of `to`, which waits or (in its own call) runs. */
-static void end_call(struct thread *to)
+__attribute__((noinline)) static void end_call(struct thread *to)
 {
 	if (to->state == SYS_THREAD_WAITING)
 		thread_complete(to, SYS_OK);
@@ -396,7 +396,7 @@ static struct thread *best_receiver(struct pager *p)
 }
 
 /* The pager's queue changed: hand its first requests to who waits for them, then stand on the endpoint for the rest. */
-void message_pager_ready(struct pager *p)
+__attribute__((noinline)) void message_pager_ready(struct pager *p)
 {
 	struct thread *to;
 

@@ -85,7 +85,7 @@ void notification_receive(struct thread *t)
 
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
-COLD void notification_unbind(struct thread *t)
+void notification_unbind(struct thread *t)
 {
 	if (!t->bound)
 		return;
@@ -94,7 +94,7 @@ COLD void notification_unbind(struct thread *t)
 	thread_set_news(t, false);
 }
 
-COLD sys_status_t notification_bind(struct thread *t, struct notification *n)
+sys_status_t notification_bind(struct thread *t, struct notification *n)
 {
 	if (t->state == SYS_THREAD_EXITED || t->bound || n->bound)
 		return SYS_ERR_BAD_STATE;
@@ -108,7 +108,7 @@ COLD sys_status_t notification_bind(struct thread *t, struct notification *n)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-COLD static void notification_ended(struct object *o)
+static void notification_ended(struct object *o)
 {
 	struct thread *bound = ((struct notification *)o)->bound;
 
@@ -116,7 +116,7 @@ COLD static void notification_ended(struct object *o)
 		notification_unbind(bound);
 }
 
-COLD static bool notification_reap(struct object *o)
+static bool notification_reap(struct object *o)
 {
 	struct notification *n = (struct notification *)o;
 	struct pqueue_node *first = pqueue_first(&n->waiters);

@@ -11,7 +11,7 @@ static bool several;                    /* CPUs; or as if there were */
 
 static void fired(void);
 
-COLD void sched_init(void)
+void sched_init(void)
 {
 	watch_hooks.fired = fired;
 	sched_long_way(false);
@@ -137,7 +137,7 @@ static struct thread *best_elsewhere(int than)
 }
 
 /* Takes a thread that waits elsewhere onto this CPU's queue, if one matters more than `than`. */
-COLD static void pull(int than)
+static void pull(int than)
 {
 	struct thread *t = best_elsewhere(than);
 
@@ -194,7 +194,7 @@ static void stop_elsewhere(struct cpu *c, struct thread *t)
 	unref(t);
 }
 
-COLD void sched_stop(struct thread *t)
+void sched_stop(struct thread *t)
 {
 	struct cpu *c = t->cpu;
 
@@ -206,13 +206,13 @@ COLD void sched_stop(struct thread *t)
 		stop_elsewhere(c, t);
 }
 
-COLD void sched_go_on(struct thread *t)
+void sched_go_on(struct thread *t)
 {
 	if (runnable(t) && !sched_queued(t) && !sched_running(t))
 		sched_enqueue(t);
 }
 
-COLD void sched_reconsider(struct thread *t)
+void sched_reconsider(struct thread *t)
 {
 	struct cpu *c = t->cpu;
 
@@ -224,7 +224,7 @@ COLD void sched_reconsider(struct thread *t)
 	sched_go_on(t);
 }
 
-COLD void sched_yield(void)
+void sched_yield(void)
 {
 	struct thread *t = my_cpu->current;
 

@@ -147,7 +147,7 @@ static void make_ready(struct thread *t)
 		sched_enqueue(t);
 }
 
-void thread_wake(struct thread *t)
+__attribute__((noinline)) void thread_wake(struct thread *t)
 {
 	if (t->state != SYS_THREAD_WAITING)
 		return;

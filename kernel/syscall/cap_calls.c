@@ -57,7 +57,7 @@ int call_cap_move(struct call *c)
 
 /* Takes apart what has come to its end. When an interrupt waits, the call goes on as `reap_rest`: its own work is done, and who waits on what
  * ended must be told even if no CPU is ever idle. */
-COLD int call_reap_rest(struct call *c)
+int call_reap_rest(struct call *c)
 {
 	if (object_reap(NULL))
 		return SYS_OK;
@@ -94,7 +94,7 @@ int call_cap_revoke(struct call *c)
 	return call_reap_rest(c);
 }
 
-COLD int call_cap_info(struct call *c)
+int call_cap_info(struct call *c)
 {
 	const struct slot *s = c->slot[0];
 	const struct object *o = s->object;
@@ -112,7 +112,7 @@ int call_cap_watch(struct call *c)
 	return cap_watch(c->slot[0], c->r->rsi, c->r->rdx, call_object(c, 1), c->r->r8);
 }
 
-COLD int call_cnode_create(struct call *c)
+int call_cnode_create(struct call *c)
 {
 	struct slot *s = c->t->progress ? cnode_lookup(c->t->cspace, c->t->progress) : NULL;
 	struct cnode *node;
@@ -135,7 +135,7 @@ COLD int call_cnode_create(struct call *c)
 	return SYS_OK;
 }
 
-COLD int call_cnode_info(struct call *c)
+int call_cnode_info(struct call *c)
 {
 	struct cnode *node = call_object(c, 0);
 	u32 index = (u32)c->r->rsi;
@@ -156,7 +156,7 @@ COLD int call_cnode_info(struct call *c)
 	return SYS_OK;
 }
 
-COLD int call_untyped_create(struct call *c)
+int call_untyped_create(struct call *c)
 {
 	u64 bytes = c->r->rsi;
 	struct account *a;
@@ -169,7 +169,7 @@ COLD int call_untyped_create(struct call *c)
 }
 
 /* What is dying in a child that shrinks below what it holds is taken apart first. */
-COLD int call_untyped_resize(struct call *c)
+int call_untyped_resize(struct call *c)
 {
 	struct account *child = call_account(c, 1);
 	u64 bytes = c->r->rdx, frames = bytes >> PAGE_SHIFT;
@@ -182,7 +182,7 @@ COLD int call_untyped_resize(struct call *c)
 }
 
 /* What is dying already is taken apart first, so the figures are exact. */
-COLD int call_untyped_info(struct call *c)
+int call_untyped_info(struct call *c)
 {
 	const struct account *a = call_account(c, 0);
 

@@ -302,7 +302,7 @@ __attribute__((noinline)) static struct arch_context *access_stops(struct thread
 	return &sched_leave(t)->context;
 }
 
-static inline struct arch_context *fault_over(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
+__attribute__((noinline)) static struct arch_context *fault_over(struct thread *t, vaddr_t address, unsigned access, sys_status_t status)
 {
 	if (likely(status == SYS_OK))
 		thread_anew(t);

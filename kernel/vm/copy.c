@@ -58,7 +58,7 @@ void *space_window(struct space *s, vaddr_t va, u64 len, unsigned access)
 	return user_page(va) && (va & PAGE_MASK) + len <= PAGE_SIZE_ ? reach_now(s, va, access) : NULL;
 }
 
-COLD sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *offset)
+sys_status_t space_shows(struct space *s, vaddr_t va, sys_koid_t *object, u64 *offset)
 {
 	const struct mapping *m = user_page(va) ? space_find(s, va) : NULL;
 	vaddr_t until;

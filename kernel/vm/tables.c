@@ -86,7 +86,7 @@ void space_restrict_span(struct space *s, vaddr_t va, vaddr_t end, u32 perm)
 		space_unmap_span(s, va, end);
 }
 
-COLD bool space_drop_oldest(struct space *s)
+bool space_drop_oldest(struct space *s)
 {
 	if (s->oldest == FRAME_NIL)
 		return false;

@@ -45,7 +45,7 @@ static u64 *table_at(paddr_t table, vaddr_t va, unsigned level)
 }
 
 /* Follows va as far down as tables exist; returns the AND of the rights of the entries that name tables. */
-static u64 walk(struct way *way, paddr_t root, vaddr_t va)
+COLD static u64 walk(struct way *way, paddr_t root, vaddr_t va)
 {
 	u64 rights = E_PRESENT | E_WRITE | E_USER;
 	DEBUG_ASSERT(va < PT_USER_TOP);
@@ -237,7 +237,7 @@ static void free_empty(struct way *way, struct pt_freed *freed)
 	}
 }
 
-void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *context, struct pt_freed *freed)
+COLD void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *context, struct pt_freed *freed)
 {
 	struct way way;
 	u64 rights = walk(&way, root, va);
@@ -265,7 +265,7 @@ void pt_unmap(paddr_t root, vaddr_t va, vaddr_t end, pt_visit *visit, void *cont
 		mmu_shootdown(root);
 }
 
-void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visit, void *context)
+COLD void pt_restrict(paddr_t root, vaddr_t va, vaddr_t end, u32 keep, pt_visit *visit, void *context)
 {
 	struct way way;
 	u64 rights = walk(&way, root, va);
