@@ -458,10 +458,13 @@ TEST("thread_yield:OK equals take turns")
 
 /* ---- TLS, time ---- */
 
+/* When it may: at once without an argument. */
 static int64_t reads_fs(void *arg)
 {
+	volatile uint32_t *allowed = arg;
 	int64_t value;
-	(void)arg;
+	while (allowed && !*allowed)
+		sys_thread_yield();
 	__asm__ volatile("movq %%fs:0, %0" : "=r"(value));
 	return value;
 }
@@ -474,11 +477,13 @@ TEST("thread_set_tls:OK before the start and while it runs")
 	OKAY(sys_thread_set_tls(thread, (sys_vaddr_t)&block[0]));
 	helper_go(thread);
 	EQ(until_exited(thread), 1234);
-	thread = helper_prepare(reads_fs, NULL, SYS_CAP_NULL, own_priority());
+	volatile uint32_t allowed = 0;
+	thread = helper_prepare(reads_fs, (void *)(uintptr_t)&allowed, SYS_CAP_NULL, own_priority());
 	helper_go(thread);
 	OKAY(sys_thread_suspend(thread));
 	OKAY(sys_thread_set_tls(thread, (sys_vaddr_t)&block[1]));
 	OKAY(sys_thread_resume(thread));
+	allowed = 1;
 	EQ(until_exited(thread), 5678);
 }
 
