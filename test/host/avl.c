@@ -216,7 +216,7 @@ START_TEST(walker_finds_damage)
 	for (unsigned i = 0; i < 6; i++)
 		insert(&range[i], i * 10, i * 10 + 5);
 	compare();
-	expect_panic(break_order, NULL, "compare(before, n) < 0");
+	expect_panic(break_order, NULL, "!before(n, last)");
 	expect_panic(break_balance, NULL, "balance");
 	expect_panic(break_summary, NULL, "summary_ok");
 	expect_panic(break_parent, NULL, "parent");

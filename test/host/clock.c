@@ -149,6 +149,13 @@ START_TEST(waiters_have_it_first)
 		page_wait_init(&w[i]);
 		eq(need(root, i ? 1 : 0, false, 2, 0, &w[i], &ref), SYS_ERR_SHOULD_WAIT);       /* the first asks for both */
 	}
+	struct page_wait alone;
+	page_wait_init(&alone);
+	eq(need(root, 3, false, 1, 0, &alone, &ref), SYS_ERR_SHOULD_WAIT);
+	must(source_awaits(root->source, 3) && source_awaits(root->source, 1) && !source_awaits(root->source, 2));
+	must_ok(supply(3, 3));
+	must(!source_awaits(root->source, 3));
+	wakes = 0;
 	must_ok(put(aux, 0, 9));
 	host_preempt_every(1);
 	eq(pager_supply(pager, root, P, P, aux, 0, &done, &fresh), VM_AGAIN);

@@ -153,6 +153,14 @@ START_TEST(mapped_at_once)
 	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options & ~RW, 0, v, SYS_RIGHTS_VMO, 0, 3000 * P, NULL, &at));
 	ck_assert(!pt_query(space->root, at).flags);            /* nothing is allowed */
 	unmap(at, 3000);
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 0, v, SYS_RIGHTS_VMO, 0, 3000 * P, NULL, &at));
+	ck_assert(pt_query(space->root, at + 999 * P).flags && !pt_query(space->root, at + 2500 * P).flags);
+	ck_assert_uint_eq(shown(at + 2500 * P), 2500);
+	must_ok(put(v, 2501, 1));
+	must_ok(put(v, 2502, 1));
+	vaddr_t there = at + 2501 * P;
+	ck_assert(shown(there) == 1 && pt_query(space->root, there + P).flags);
+	unmap(at, 3000);
 	u64 reached = 0;
 	must_ok(vmo_set_stream_size(v, 5 * P + 1, &reached, &poll));
 	for (u64 i = 0; i < 20; i++)
