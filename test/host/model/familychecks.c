@@ -11,7 +11,7 @@ void compare_page(int c, u64 page)
 {
 	tree_slot_t slot = tree_lookup(&vmo[c].v->tree, page);
 
-	reclaim_settle(c, entry_at(c, page));
+	reclaim_settle(c, page);
 	const struct m_entry *e = entry_at(c, page);
 	must((tree_tag(slot) == TREE_PAGE) == (e && e->p && !e->away));
 	if (vmo[c].kind != ANONYMOUS && page < vmo[c].limit)
@@ -40,6 +40,8 @@ static void compare_content(int c)
 	must(pages == pages_of(c));
 	for (u32 e = 0; e < vmo[c].count; e++)
 		compare_page(c, vmo[c].entry[e].page);
+	for (u64 page = 0; page < MIN(vmo[c].limit, NEAR >> PAGE_SHIFT); page++)
+		compare_page(c, page);
 }
 
 static u32 info_flags(int i)

@@ -212,6 +212,9 @@ void op_across(void)
 	struct wants wants = wants_of(&t, offset, length);
 	if (buffer == SYS_OK)
 		wants.also = (struct range){ c, number, number + 1 };
+	reclaim_note(t.o, object_page);
+	if (buffer == SYS_OK)
+		reclaim_note(c, number);
 	status = world_call(wants, read ? NR_vmo_read : NR_vmo_write, t.name, arena_at(page) + within, offset, length);
 	expected = judge_copy(&t, read ? SYS_RIGHT_READ : SYS_RIGHT_WRITE, offset, length);
 	if (expected != SYS_OK || buffer != SYS_OK) {

@@ -57,8 +57,10 @@ u64 reclaimable(int a);
 extern bool reclaimed[ACCOUNTS];
 /* This page has gone in the operation, at least once. */
 bool went(int c, u64 page);
-/* The operation is over, and e (which may be NULL) known to it: it may have gone meanwhile. */
-void reclaim_settle(int c, struct m_entry *e);
+/* It may have been made and gone. */
+void reclaim_note(int c, u64 page);
+/* The operation is over, and the model knows of it: the page may have gone meanwhile. */
+void reclaim_settle(int c, u64 page);
 void reclaim_settle_all(void);
 
 /* ---- familychecks.c: comparing ---- */

@@ -16,6 +16,14 @@ static unsigned gone_count;
 
 u64 reclaimable(int a) { return can_go[a]; }
 
+void reclaim_note(int c, u64 page)
+{
+	if (gone_count == ARRAY_LEN(gone))
+		return;
+	gone[gone_count].c = c;
+	gone[gone_count++].page = page;
+}
+
 bool went(int c, u64 page)
 {
 	for (unsigned i = 0; i < gone_count; i++)
@@ -81,9 +89,24 @@ static void lose_clean(int c, struct m_entry *e)
 	entry_away(e);
 }
 
-/* The kernel has no page there, without having been told so: it must be one of those that may go. */
-void reclaim_settle(int c, struct m_entry *e)
+/* A clone's page was made from nothing, and went before it was written to: it is known zero now. */
+static void settle_hole(int c, u64 page)
 {
+	struct m_page *p;
+
+	if (vmo[c].kind != CLONE || page >= vmo[c].limit || there_is(c, page) != TREE_ZERO)
+		return;
+	must(see(c, page, &p) == SYS_OK && !p);
+	entry_put(c, page, NULL);
+}
+
+/* The kernel has no page there, without having been told so: it must be one of those that may go. */
+void reclaim_settle(int c, u64 page)
+{
+	struct m_entry *e = entry_at(c, page);
+
+	if (!e && reclaimed[vmo[c].account])
+		settle_hole(c, page);
 	if (!e || !e->p || e->away || !reclaimed[vmo[c].account] || there_is(c, e->page) == TREE_PAGE)
 		return;
 	if (vmo[c].kind == ROOT) {
@@ -100,7 +123,10 @@ void reclaim_settle_all(void)
 {
 	for (int c = 0; c < VMOS; c++)
 		for (u32 i = is_content(c) ? vmo[c].count : 0; i-- > 0;)
-			reclaim_settle(c, &vmo[c].entry[i]);
+			reclaim_settle(c, vmo[c].entry[i].page);
+	for (unsigned i = 0; i < gone_count; i++)
+		if (is_content(gone[i].c))
+			reclaim_settle(gone[i].c, gone[i].page);
 }
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
@@ -128,10 +154,7 @@ static bool could_discard(int a)
 /* This page went in the step. True: it is of those that go one at a time. */
 static bool page_went(int c, struct m_entry *e)
 {
-	if (gone_count < ARRAY_LEN(gone)) {
-		gone[gone_count].c = c;
-		gone[gone_count++].page = e->page;
-	}
+	reclaim_note(c, e->page);
 	if (unlocked(c)) {
 		must(vmo[c].v->discarded);
 		if (e->p)

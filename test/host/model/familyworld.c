@@ -125,7 +125,7 @@ static bool supply(int root, sys_cap_t name, u64 from, u64 to)
 		if (p)
 			memcpy(p->byte, bytes[i], PAGE_SIZE_);
 		entry_put(root, from + i, p);
-		reclaim_settle(root, entry_at(root, from + i));
+		reclaim_settle(root, from + i);
 	}
 	if (status == SYS_OK)
 		return true;
