@@ -69,17 +69,16 @@ static inline paddr_t fresh_page(const struct cursor *c, paddr_t shown)
 	return frame_alloc_page(c->made | FRAME_WRITTEN);
 }
 
-/* A write to a hole or a marker. Most often its slot is there, and the walk that found it was the only one. */
+/* A write to a hole or a marker. Most often its slot is there, and the walk that found it was the only one. Entries go
+ * last: an account that is short may take away all entries of v to have its pages, and must not be set back by this. */
 static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *out)
 {
 	struct vmo *v = c->v;
-	if (!others_let_go(c, shown))
-		return VM_AGAIN;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
 		return status;
 	status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
-	if (unlikely(shown != zero_page) && status == SYS_OK && !still_shows(c)) {
+	if (status == SYS_OK && ((unlikely(shown != zero_page) && !still_shows(c)) || !others_let_go(c, shown))) {
 		tree_prune(&v->tree, c->page);
 		status = VM_AGAIN;
 	}

@@ -45,5 +45,5 @@ bool vmo_discard_step(struct vmo *v)
 {
 	ASSERT(v->options & SYS_VMO_DISCARDABLE && v->locks == 0);
 	v->discarded = true;
-	return mapping_unmap_step(v, 0, TREE_ALL) && tree_remove_step(&v->tree, 0, TREE_ALL);
+	return mapping_unmap_all(v, 0, TREE_ALL) && tree_remove_step(&v->tree, 0, TREE_ALL);
 }

@@ -68,6 +68,7 @@ START_TEST(lock_finishes)
 		at[i] = map(v, 0, 700);
 		ck_assert(shown(at[i] + 599 * P) == 699 && shown(at[i]) == 100);
 	}
+	host_preempt_every(1);
 	eq(press(other), VM_AGAIN);                             /* entries first */
 	ck_assert(v->discarded && v->closing.end && seen(v, 599) == 699);
 	while (there(v, 0))
@@ -79,6 +80,7 @@ START_TEST(lock_finishes)
 	eq(vmo_lock_check(&same, SYS_VMO_OP_LOCK, 0, 700 * P, &state), VM_AGAIN);
 	check(v);
 	must_ok(lock(v, SYS_VMO_OP_LOCK));
+	host_preempt_every(0);
 	ck_assert(state.discarded_size == 700 * P && v->tree.charged == 0);
 	ck_assert(shown(at[7] + 5 * P) == 0 && shown(at[0] + 599 * P) == 0);
 	check(v);

@@ -5,6 +5,7 @@
 #include "common/page.h"
 #include "lib/counters.h"
 #include "vm/reclaim.h"
+#include "vm/space.h"
 
 /* As the way out of the kernel does. */
 #define whole(call) again(reclaim_or(call))
@@ -179,6 +180,40 @@ START_TEST(a_dead_pagers_pages_stay)
 }
 END_TEST
 
+/* Who writes to what goes for it does not hold up its going, however many mappings are to be looked at and however often
+ * somebody interrupts. */
+START_TEST(what_is_written_to_goes)
+{
+	struct page_ref ref;
+	struct space *space;
+	struct vmo *v[2];
+	vaddr_t at;
+	sys_status_t status = VM_AGAIN;
+	setup(8, 0);
+	must_ok(space_create(account, false, &space));
+	object_cap((struct object *)space);
+	for (unsigned i = 0; i < 2; i++) {
+		must_ok(vmo_create(account, 8 * PAGE_SIZE_, SYS_VMO_DISCARDABLE, &v[i]));
+		object_cap(&v[i]->object);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_ALLOW_FAULTS, 0, v[i == 19],
+		                 SYS_RIGHTS_VMO, 0, v[0]->size, NULL, &at));
+	must_ok(vm_fault(space, at, SYS_ACCESS_READ, 0, &client[0].wait));      /* of the other: zeros are shown there */
+	must_ok(page_require(v[0], 0, true, 1, 0, &client[0].wait, &ref));
+	shrink_to(0);
+	host_preempt_every(1);
+	for (unsigned i = 0; i < 100 && status == VM_AGAIN; i++)
+		status = reclaim_or(page_require(v[0], 1, true, 1, i, &client[0].wait, &ref));
+	host_preempt_every(0);
+	must(status == SYS_OK && v[0]->discarded && v[0]->tree.charged == 1);
+	object_uncap(&v[0]->object);
+	object_uncap(&v[1]->object);
+	object_uncap((struct object *)space);
+	check_end();
+}
+END_TEST
+
 /* Nor can its zeros, once they have become pages. */
 START_TEST(a_dead_pagers_zeros_stay)
 {
@@ -209,6 +244,7 @@ Suite *test_suite(void)
 	add_test(s, what_is_guarded_stays);
 	add_test(s, nothing_goes_in_vain);
 	add_test(s, a_dead_pagers_pages_stay);
+	add_test(s, what_is_written_to_goes);
 	add_test(s, a_dead_pagers_zeros_stay);
 	return s;
 }

@@ -6,37 +6,21 @@
 
 struct supplied { u64 fresh, unsure; };         /* bytes that came; that may have come, and gone */
 
-/* Did one that found no memory stop at this page? */
-static bool stopped(int root, u64 page, int aux, u64 from, const struct supplied *n)
-{
-	const struct m_entry *e = entry_at(aux, from);
-
-	if (n->unsure == 0)
-		return n->fresh == world_regs()->rdx;
-	return there_is(root, page) == TREE_EMPTY && (!e || !e->p || there_is(aux, from) == TREE_PAGE);
-}
-
-/* One page of the root from one of aux. False: that would need memory, and there is none. What was there when the call
- * began and has gone may have gone before its turn came, and come anew. */
+/* One page of the root from one of aux. False: that would need memory, and there is none. What is not there now has gone
+ * again, or before its turn came: then what is left of aux says whether that was reached. */
 static bool supply_page(int root, u64 page, int aux, u64 from, bool cut, struct supplied *n)
 {
 	struct m_entry *e = entry_at(aux, from), *old = entry_at(root, page);
 	struct m_page *p;
 
-	if (old && old->away && old->was) {
+	if (old && old->away)
 		entry_remove(root, old);
-		if (there_is(root, page) == TREE_EMPTY) {
-			n->unsure += PAGE_SIZE_;
-			if (cut && e && e->p && there_is(aux, from) == TREE_PAGE)
-				return false;
-			if (e)
-				entry_remove(aux, e);
-			return true;
-		}
-	}
-	if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT) {
-		if (cut && stopped(root, page, aux, from, n))
+	if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT && there_is(root, page) == TREE_EMPTY) {
+		must(cut || reclaimed[vmo[root].account]);
+		if (cut && (!reclaimed[vmo[root].account] || (e && e->p && there_is(aux, from) == TREE_PAGE)))
 			return false;
+		n->unsure += PAGE_SIZE_;
+	} else if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT) {
 		p = e ? e->p : NULL;
 		if (p && p->refs > 1)
 			p = page_new(p);

@@ -55,6 +55,7 @@ void reclaim_prepare(void);
 /* Frames of this account that could have gone before the operation; of which account some may have in it. */
 u64 reclaimable(int a);
 extern bool reclaimed[ACCOUNTS];
+extern u64 reclaim_spared;              /* pages that were supplied in the operation and went as they came */
 /* This page has gone in the operation, at least once. */
 bool went(int c, u64 page);
 /* It may have been made and gone. */

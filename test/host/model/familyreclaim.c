@@ -8,6 +8,7 @@
 #include "vm/reclaim.h"
 
 bool reclaimed[ACCOUNTS];
+u64 reclaim_spared;
 
 static u64 can_go[ACCOUNTS];
 static struct { u64 charged; bool there[ENTRIES]; } before[VMOS];
@@ -47,6 +48,7 @@ void reclaim_prepare(void)
 	bool forgets = choose(8) == 0;          /* the pager: what it is asked for again is something else */
 
 	gone_count = 0;
+	reclaim_spared = 0;
 	memset(reclaimed, 0, sizeof reclaimed);
 	memset(can_go, 0, sizeof can_go);
 	for (int c = 0; c < VMOS; c++) {
@@ -185,17 +187,39 @@ static unsigned content_stepped(int c)
 	return alone;
 }
 
+static int payer_of(const struct account *account)
+{
+	int a = 0;
+
+	while (a < ACCOUNTS && payer[a].a != account)
+		a++;
+	return a;
+}
+
+bool __real_reclaim_spares(struct account *account);
+bool __wrap_reclaim_spares(struct account *account);
+
+/* A page that is supplied goes as it comes. */
+bool __wrap_reclaim_spares(struct account *account)
+{
+	bool spares = __real_reclaim_spares(account);
+	int a = payer_of(account);
+
+	must(!spares || a < ACCOUNTS);
+	if (spares)
+		reclaimed[a] = true;
+	reclaim_spared += spares;
+	return spares;
+}
+
 sys_status_t __real_reclaim_step(void);
 sys_status_t __wrap_reclaim_step(void);
 
 sys_status_t __wrap_reclaim_step(void)
 {
-	const struct account *is_short = account_short;
+	int a = payer_of(account_short);
 	unsigned alone = 0;
-	int a = 0;
 
-	while (a < ACCOUNTS && payer[a].a != is_short)
-		a++;
 	if (a == ACCOUNTS)
 		return __real_reclaim_step();
 	look(a);
