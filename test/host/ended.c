@@ -2,15 +2,12 @@
 /* ended.c: kernel/vm: what calls say of an object whose end has begun, or whose owner's has: BAD_STATE, from the first moment on;
  * that whoever meets an unfinished shrink goes on with it; and locks of discardable objects. */
 #include "arch/arch.h"
-#include "common/harness.h"
+#include "common/calls.h"
 #include "mem/account.h"
 #include "mem/frame.h"
 #include "vm/source.h"
 #include "vm/space.h"
 
-#define P  PAGE_SIZE_
-#define RW (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
-#define eq(call, status) ck_assert_int_eq(call, status)
 
 static struct account *account;
 static struct space *space;

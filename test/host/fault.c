@@ -4,16 +4,13 @@
  * by the page tables, with faults until it works. */
 #include <string.h>
 #include "arch/arch.h"
-#include "common/harness.h"
+#include "common/calls.h"
 #include "common/page.h"
 #include "mem/account.h"
 #include "vm/source.h"
 #include "vm/space.h"
 
-#define P PAGE_SIZE_
 #define RO SYS_VM_PERM_READ
-#define RW (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
-#define eq(call, status) ck_assert_int_eq(call, status)
 
 static struct account *account, *other;
 static struct space *space;
@@ -22,7 +19,6 @@ static unsigned wakes;
 static sys_status_t woken_with;
 static u64 free_at_start;
 
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
 
 static void woken(struct page_wait *w)
 {

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ipc.c: kernel/ipc: messages: what arrives, in which order, replies, and capabilities in messages. */
 #include <string.h>
-#include "common/threads.h"
+#include "common/stage.h"
 
-static struct account *root;
-static struct cnode *cs, *other;        /* two CSpaces of 64 slots */
-static struct slot *top;
+static struct cnode *other;             /* another CSpace of 64 slots */
 static struct endpoint *e;
 static struct reply *r;
 static struct slot *reply_cap;          /* of the last reply object made */
 static struct actor *s, *t;             /* s sends, from cs; t receives, into other; each has memory */
 
-static struct endpoint *endpoint_new(void)
-{
-	struct endpoint *made = object_new(root, SYS_TYPE_ENDPOINT);
-	cap_put(cs, made, top, SLOT_FIRST);
-	return made;
-}
-
-static struct reply *reply_new(void)
-{
-	struct reply *made = object_new(root, SYS_TYPE_REPLY);
-	reply_cap = cap_put(cs, made, top, SLOT_FIRST);
-	return made;
-}
+static struct endpoint *endpoint_new(void) { return made(SYS_TYPE_ENDPOINT, NULL); }
+static struct reply *reply_new(void) { return made(SYS_TYPE_REPLY, &reply_cap); }
 
 static struct cnode *cspace_new(void)
 {
@@ -34,12 +21,8 @@ static struct cnode *cspace_new(void)
 
 static void start(void)
 {
-	kernel_start(4096);
-	actors_forget();
-	root = account_root();
-	cs = cspace_new();
+	stage(4096, 64);
 	other = cspace_new();
-	top = cap_put(cs, root, NULL, SLOT_FIRST);
 	e = endpoint_new();
 	r = reply_new();
 	s = actor_new(root, NULL, cs, 10);

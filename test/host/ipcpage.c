@@ -2,14 +2,9 @@
 /* ipcpage.c: kernel/ipc, kernel/sched: messages whose memory a pager has to bring first: the sender's, the
  * receiver's; and the pager's requests as messages. And creations that find no memory. */
 #include <string.h>
-#include "common/threads.h"
+#include "common/stage.h"
 
-static struct account *root;
-static struct cnode *cs;
-static struct slot *top, *pages_cap;
-static struct endpoint *e, *pages;      /* the messages'; the pager's */
-static struct pager *pager;
-static struct vmo *v, *aux;             /* paged; where its pages are supplied from */
+static struct endpoint *e;              /* the messages' */
 static struct actor *s, *t, *server;
 
 /* x's message lies in a paged object from now on, over its first two pages. */
@@ -25,22 +20,9 @@ static void paged(struct actor *x)
 
 static void start(void)
 {
-	kernel_start(4096);
-	root = account_root();
-	cs = cnode_new(root, 64);
-	object_cap(&cs->object);
-	top = cap_put(cs, root, NULL, SLOT_FIRST);
-	e = object_new(root, SYS_TYPE_ENDPOINT);
-	pages = object_new(root, SYS_TYPE_ENDPOINT);
-	cap_put(cs, e, top, SLOT_FIRST);
-	pages_cap = cap_put(cs, pages, top, SLOT_FIRST);
-	ck_assert_int_eq(pager_create(root, 31, &pager), SYS_OK);
-	cap_put(cs, pager, top, SLOT_FIRST);
-	ipc_bind_pager(pager, pages, 31);
-	ck_assert_int_eq(pager_create_vmo(pager, root, 0, 77, 4 * PAGE_SIZE_, &v), SYS_OK);
-	cap_put(cs, v, top, SLOT_FIRST);
-	ck_assert_int_eq(vmo_create(root, 4 * PAGE_SIZE_, 0, &aux), SYS_OK);
-	cap_put(cs, aux, top, SLOT_FIRST);
+	stage(4096, 64);
+	stage_pager(4 * PAGE_SIZE_);
+	e = made(SYS_TYPE_ENDPOINT, NULL);
 	s = actor_new(root, NULL, cs, 10);
 	t = actor_new(root, NULL, cs, 10);
 	server = actor_new(root, NULL, cs, 20);

@@ -2,11 +2,9 @@
 /* ipcwait.c: kernel/ipc, kernel/sched: every way in which a wait ends: deadlines, kill, suspend, the end of what is
  * waited for; notifications, faults, and who runs next. */
 #include <string.h>
-#include "common/threads.h"
+#include "common/stage.h"
 
-static struct account *root;
-static struct cnode *cs;
-static struct slot *top, *e_cap, *r_cap, *n_cap;
+static struct slot *e_cap, *r_cap, *n_cap;
 static struct endpoint *e;
 static struct reply *r;
 static struct notification *n;
@@ -14,18 +12,10 @@ static struct actor *s, *t, *u;
 
 static void start(void)
 {
-	kernel_start(4096);
-	actors_forget();
-	root = account_root();
-	cs = cnode_new(root, 64);
-	object_cap(&cs->object);
-	top = cap_put(cs, root, NULL, SLOT_FIRST);
-	e = object_new(root, SYS_TYPE_ENDPOINT);
-	r = object_new(root, SYS_TYPE_REPLY);
-	n = object_new(root, SYS_TYPE_NOTIFICATION);
-	e_cap = cap_put(cs, e, top, SLOT_FIRST);
-	r_cap = cap_put(cs, r, top, SLOT_FIRST);
-	n_cap = cap_put(cs, n, top, SLOT_FIRST);
+	stage(4096, 64);
+	e = made(SYS_TYPE_ENDPOINT, &e_cap);
+	r = made(SYS_TYPE_REPLY, &r_cap);
+	n = made(SYS_TYPE_NOTIFICATION, &n_cap);
 	s = actor_new(root, NULL, cs, 10);
 	t = actor_new(root, NULL, cs, 10);
 	u = actor_new(root, NULL, cs, 10);

@@ -3,14 +3,13 @@
  * page when its content is copied, emptied, resized or ends, and who ends an accessor. At the end random operations on
  * relatives whose pages are kept, against plain arrays. */
 #include <string.h>
+#include "common/calls.h"
 #include "common/kernel.h"
 #include "common/page.h"
 #include "mem/slab.h"
 #include "vm/pagemap.h"
 #include "vm/source.h"
 
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
-#define must_ok(call) must(again(call) == SYS_OK)
 enum { OBJECT = 16 };
 
 static struct account *root, *a, *b;

@@ -2,18 +2,13 @@
 /* pagerrecv.c: kernel/ipc: who gets a pager's requests: receivers of its endpoint and those of pager_recv, in which order,
  * and what becomes of them when pager or endpoint end. Clients are threads that touch pages. */
 #include <string.h>
-#include "common/threads.h"
+#include "common/stage.h"
 
 #define CLIENTS 24u
 
-static struct account *root;
-static struct cnode *cs;
-static struct slot *top, *pages_cap, *pager_cap, *n_cap;
-static struct endpoint *pages;
+static struct slot *n_cap;
 static struct reply *r;
 static struct notification *n;
-static struct pager *pager;
-static struct vmo *v, *aux;
 static vaddr_t at;                      /* of v in the clients' space */
 static struct actor *client[CLIENTS], *s, *t, *u;
 
@@ -27,25 +22,10 @@ static struct actor *server(u8 priority)
 
 static void start(void)
 {
-	kernel_start(8192);
-	actors_forget();
-	root = account_root();
-	cs = cnode_new(root, 128);
-	object_cap(&cs->object);
-	top = cap_put(cs, root, NULL, SLOT_FIRST);
-	pages = object_new(root, SYS_TYPE_ENDPOINT);
-	r = object_new(root, SYS_TYPE_REPLY);
-	n = object_new(root, SYS_TYPE_NOTIFICATION);
-	pages_cap = cap_put(cs, pages, top, SLOT_FIRST);
-	cap_put(cs, r, top, SLOT_FIRST);
-	n_cap = cap_put(cs, n, top, SLOT_FIRST);
-	must(pager_create(root, 0, &pager) == SYS_OK);
-	pager_cap = cap_put(cs, pager, top, SLOT_FIRST);
-	ipc_bind_pager(pager, pages, 31);
-	must(pager_create_vmo(pager, root, 0, 77, 64 * PAGE_SIZE_, &v) == SYS_OK);
-	cap_put(cs, v, top, SLOT_FIRST);
-	must(vmo_create(root, 4 * PAGE_SIZE_, 0, &aux) == SYS_OK);
-	cap_put(cs, aux, top, SLOT_FIRST);
+	stage(8192, 128);
+	stage_pager(64 * PAGE_SIZE_);
+	r = made(SYS_TYPE_REPLY, NULL);
+	n = made(SYS_TYPE_NOTIFICATION, &n_cap);
 	client[0] = actor_new(root, NULL, cs, 10);
 	for (unsigned i = 1; i < CLIENTS; i++)
 		client[i] = actor_new(root, client[0]->t->space, cs, 10);

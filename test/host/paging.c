@@ -4,8 +4,6 @@
 #include "common/clients.h"
 #include "vm/space.h"
 
-#define P  PAGE_SIZE_
-#define RW (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
 
 static struct space *space;
 static struct page_wait none;

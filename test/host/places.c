@@ -2,18 +2,14 @@
 /* places.c: kernel/vm: address spaces with real objects: rights to write and execute, where regions go when places are random or
  * aligned, mappings that enter what is there, many permissions in one mapping, regions that are going. */
 #include "arch/arch.h"
-#include "common/harness.h"
+#include "common/calls.h"
 #include "mem/account.h"
 #include "mem/frame.h"
 #include "vm/source.h"
 #include "vm/space.h"
 
-#define P   PAGE_SIZE_
 #define RO  SYS_VM_PERM_READ
-#define RW  (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
 #define RWX (RW | SYS_VM_PERM_EXECUTE)
-#define eq(call, status) ck_assert_int_eq(call, status)
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
 
 static struct account *account, *other;
 static struct space *space;

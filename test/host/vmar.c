@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmar.c: kernel/vm's address regions: the documented refusals in their order, and random operations against a
  * flat model of pages. */
+#include "common/calls.h"
 #include "common/fakevmo.h"
 
-#define P PAGE_SIZE_
-#define RW (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
 #define RWX (RW | SYS_VM_PERM_EXECUTE)
 #define ALL_VMAR SYS_RIGHTS_VMAR
 #define ALL_VMO (SYS_RIGHTS_VMO | SYS_RIGHT_EXECUTE)
 #define CAN_RW (SYS_VM_CAN_MAP_READ | SYS_VM_CAN_MAP_WRITE)
 #define CAN_ALL (CAN_RW | SYS_VM_CAN_MAP_EXECUTE | SYS_VM_CAN_MAP_SPECIFIC)
-#define eq(call, status) ck_assert_int_eq(call, status)
 
 static struct vmar *root;
 static struct fake *vmo;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "arch/arch.h"
 #include "arch/pagetable.h"
-#include "common/harness.h"
+#include "common/calls.h"
 #include "common/page.h"
 #include "vm/source.h"
 #include "vm/vmar.h"
@@ -27,8 +27,6 @@ static struct account *account;
 static struct space *space;
 static u64 next_value, used_at_start, free_at_start;
 
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
-#define must_ok(call) must(again(call) == SYS_OK)
 
 static void reap_all(void) { while (!object_reap(NULL)) ; }
 static void ignore_wake(struct page_wait *w) { (void)w; }

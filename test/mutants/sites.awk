@@ -37,7 +37,8 @@ function operand_end(at,   depth, c, rest) {
 }
 
 # To the left, from before `at`: where the operand begins that ends there; 0 if that is after a connector, so it was seen from there.
-function operand_begin(at,   depth, c, before, i) {
+# whole: where the condition of a ?: begins, connectors being part of it.
+function operand_begin(at, whole,   depth, c, before, i) {
 	depth = 0
 	for (i = at - 1; i > 0; i--) {
 		c = substr(code, i, 1)
@@ -45,7 +46,7 @@ function operand_begin(at,   depth, c, before, i) {
 		if (c ~ /[])}]/) depth++
 		else if (c ~ /[([{]/) { if (--depth < 0) return i + 1 }
 		else if (!depth && c ~ /[;,]/) return i + 1
-		else if (!depth && before ~ /(&&|\|\|)[ \t\n]$/) return 0
+		else if (!depth && !whole && before ~ /(&&|\|\|)[ \t\n]$/) return 0
 		else if (!depth && before ~ /[ \t\n](\?|:|[-+*\/|&^%]?=|<<=|>>=|return)[ \t\n]$/) return i + 1
 	}
 	return 0
@@ -63,11 +64,11 @@ function conditions(from,   at, rest, begin) {
 		negate(begin, paren_end(begin))
 	}
 	for (at = from; match(rest = substr(code, at), /[ \t\n](&&|\|\|)[ \t\n]/); at = at + RSTART + RLENGTH - 1) {
-		if ((begin = operand_begin(at + RSTART - 1))) negate(begin, at + RSTART - 1)
+		if ((begin = operand_begin(at + RSTART - 1, 0))) negate(begin, at + RSTART - 1)
 		negate(at + RSTART + RLENGTH - 1, operand_end(at + RSTART + RLENGTH - 1))
 	}
 	for (at = from; match(rest = substr(code, at), /[ \t\n]\?[ \t\n]/); at = at + RSTART + RLENGTH - 1)
-		if ((begin = choice_begin(at + RSTART - 1))) negate(begin, at + RSTART - 1)
+		if ((begin = operand_begin(at + RSTART - 1, 1))) negate(begin, at + RSTART - 1)
 }
 
 # From within a parenthesis: where it ends.
@@ -78,20 +79,6 @@ function paren_end(at,   depth, c) {
 		else if (c == ")" && --depth < 0) break
 	}
 	return at
-}
-
-# Where the condition of a ?: begins, connectors being part of it.
-function choice_begin(at,   depth, c, before, i) {
-	depth = 0
-	for (i = at - 1; i > 0; i--) {
-		c = substr(code, i, 1)
-		before = substr(code, 1, i)
-		if (c ~ /[])}]/) depth++
-		else if (c ~ /[([{]/) { if (--depth < 0) return i + 1 }
-		else if (!depth && c ~ /[;,]/) return i + 1
-		else if (!depth && before ~ /[ \t\n](\?|:|[-+*\/|&^%]?=|<<=|>>=|return)[ \t\n]$/) return i + 1
-	}
-	return 0
 }
 
 function bounds(from,   at, rest, sign, number, suffix, begin) {

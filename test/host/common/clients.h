@@ -4,7 +4,7 @@
  * answered, so at any time: whoever waits, waits for a page that is in the pager's queue or that the pager knows of. */
 #pragma once
 #include "arch/arch.h"
-#include "common/harness.h"
+#include "common/calls.h"
 #include "vm/source.h"
 #include "vm/vmar.h"
 
@@ -22,8 +22,6 @@ extern u64 value[PAGES];                /* what it supplied; 0: zero, or nothing
 extern bool present[PAGES];
 extern u64 asked_twice, readies;
 
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
-#define must_ok(call) must(again(call) == SYS_OK)
 
 /* A fresh machine with a root of so many pages. */
 void setup(u64 pages, u32 options);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "arch/arch.h"
 #include "arch/pagetable.h"
+#include "common/calls.h"
 #include "common/kernel.h"
 #include "lib/counters.h"
 #include "vm/cursor.h"
@@ -14,14 +15,9 @@
 #include "vm/space.h"
 #include "vm/view.h"
 
-#define P    PAGE_SIZE_
 #define ALOW SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE
 #define MOD  SYS_VMO_CHILD_SNAPSHOT_MODIFIED
 #define RESIZABLE SYS_VMO_CHILD_RESIZABLE
-#define RW   (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE)
-#define eq(call, status) ck_assert_int_eq(call, status)
-#define again(call) ({ sys_status_t s_; do s_ = (call); while (s_ == VM_AGAIN); s_; })
-#define must_ok(call) must(again(call) == SYS_OK)
 
 static struct account *payer, *other;   /* the root's; the clones', and the space's */
 static struct pager *pager;
