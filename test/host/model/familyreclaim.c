@@ -124,7 +124,7 @@ void reclaim_settle(int c, u64 page)
 void reclaim_settle_all(void)
 {
 	for (int c = 0; c < VMOS; c++)
-		for (u32 i = is_content(c) ? vmo[c].count : 0; i-- > 0;)
+		for (u32 i = is_content(c) && reclaimed[vmo[c].account] ? vmo[c].count : 0; i-- > 0;)
 			reclaim_settle(c, vmo[c].entry[i].page);
 	for (unsigned i = 0; i < gone_count; i++)
 		if (is_content(gone[i].c))
@@ -139,8 +139,10 @@ static void look(int a)
 		if (!is_content(c))
 			continue;
 		before[c].charged = vmo[c].v->tree.charged;
-		for (u32 i = 0; vmo[c].account == a && i < vmo[c].count; i++)
-			before[c].there[i] = !vmo[c].entry[i].away && there_is(c, vmo[c].entry[i].page) == TREE_PAGE;
+		for (u32 i = 0; vmo[c].account == a && i < vmo[c].count; i++) {
+			const struct m_entry *e = &vmo[c].entry[i];
+			before[c].there[i] = e->p && !e->away && there_is(c, e->page) == TREE_PAGE;
+		}
 	}
 }
 
@@ -159,8 +161,7 @@ static bool page_went(int c, struct m_entry *e)
 	reclaim_note(c, e->page);
 	if (unlocked(c)) {
 		must(vmo[c].v->discarded);
-		if (e->p)
-			entry_remove(c, e);
+		entry_remove(c, e);
 		return false;
 	}
 	if (vmo[c].kind == ROOT) {
