@@ -3,17 +3,18 @@
 #pragma once
 #include "lib/types.h"
 
-/* The first of word[first .. end) that is not 0, or end; first <= end. */
-static inline unsigned words_zero(const u64 *word, unsigned first, unsigned end)
+/* The first of word[first .. end) that is not `value`, or end; first <= end. */
+static inline unsigned words_same(const u64 *word, u64 value, unsigned first, unsigned end)
 {
 	const u64 *at = word + first;
 	u64 left = end - first;
 	bool all;
 
-	__asm__ ("cmp %[zero], %[zero]; repe scasq"     /* scasq does not set flags where none is left */
-	         : "+D"(at), "+c"(left), "=@cce"(all) : [zero] "a"(0ull), "m"(*(const u64 (*)[])at));
+	__asm__ ("cmp %[value], %[value]; repe scasq"   /* scasq does not set flags where none is left */
+	         : "+D"(at), "+c"(left), "=@cce"(all) : [value] "a"(value), "m"(*(const u64 (*)[])at));
 	return all ? end : (unsigned)(at - word) - 1;
 }
+static inline unsigned words_zero(const u64 *word, unsigned first, unsigned end) { return words_same(word, 0, first, end); }
 
 static inline void words_fill(u64 *word, u64 value, u64 count)
 {

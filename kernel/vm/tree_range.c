@@ -118,13 +118,15 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 {
 	tree_slot_t *slots = at->slot;
 	u64 pages = 0, nodes = 0;
-	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as sixteen markers */
-	while (i < at->count && work < 16 * TREE_STEP) {
+	unsigned i = 0, work = 0, emptied = 0;  /* to drop a page or a subtree is as much as four runs of markers */
+	while (i < at->count && work < 4 * TREE_STEP) {
 		tree_slot_t slot = slots[i];
-		if (slot == TREE_EMPTY) {
-			unsigned next = words_zero(slots, i, at->count);
+		if (tree_frame(slot) == 0) {
+			unsigned next = words_same(slots, slot, i, at->count);
 			words_fill(&slots[i], content, next - i);
+			emptied += slot == TREE_EMPTY ? 0 : next - i;
 			i = next;
+			work++;
 			continue;
 		}
 		struct frame *f = frame_of(tree_frame(slot));
@@ -134,14 +136,11 @@ unsigned spot_fill(struct tree *t, const struct spot *at, tree_slot_t content)
 			f->refs--;
 			pages += f->tree.pages;
 			nodes += (u64)f->tree.nodes + 1;
-			work += 16;
-		} else if (tree_tag(slot) == TREE_PAGE) {
+		} else {
 			page_drop(tree_frame(slot));
 			pages++;
-			work += 16;
-		} else {
-			work++;
 		}
+		work += 4;
 		emptied++;
 		slots[i++] = content;
 	}

@@ -87,13 +87,16 @@ struct cut {
 static struct cut cut(paddr_t node, struct window w, bool make)
 {
 	struct frame *f = frame_of(node);
+	if (window_holds(w, f->tree.base, node_span(f->level))) {
+		f->refs += make;
+		return (struct cut){ node | TREE_NODE, f->tree.pages, f->tree.nodes + 1ull, true };
+	}
 	struct row row = window_row(w, f);
 	struct cut edge[2];
 	unsigned at[2] = { row.first, (row.first + row.count - 1) % TREE_FANOUT }, edges = 0;
-	bool held = window_holds(w, f->tree.base, node_span(f->level));
-	struct sum sum = held ? (struct sum){ f->state, f->tree.pages, f->tree.nodes } : sum_row(node, row);
+	struct sum sum = sum_row(node, row);
 	bool whole = sum.used == f->state;
-	for (unsigned i = 0; !held && f->level > 0 && i < MIN(row.count, 2); i++) {
+	for (unsigned i = 0; f->level > 0 && i < MIN(row.count, 2); i++) {
 		tree_slot_t child = node_slots(node)[at[i]];
 		if (tree_tag(child) != TREE_NODE)
 			continue;
