@@ -62,8 +62,7 @@ static void set_start(struct mapping *m, struct range_change **spare, vaddr_t lo
 	if (lo == m->region.base) {
 		m->options = (m->options & ~MAPPING_PERMS) | perm;
 	} else if (mapping_perm(m, lo - PAGE_SIZE_, &until) == perm) {
-		if (c)
-			mapping_change_remove(m, c);
+		mapping_change_remove(m, c);    /* there is one: at lo it is another permission */
 	} else if (c) {
 		c->perm = perm;
 	} else {

@@ -160,6 +160,33 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* It is ended half way: what was taken goes back. */
+START_TEST(ended_half_way)
+{
+	struct account *a;
+	struct vmo *v;
+	u64 next = 0, start = 0;
+	setup();
+	must(account_create(account, 100, &a) == SYS_OK);
+	object_cap(&a->object);
+	while (vmo_create_contiguous(a, 40 * PAGE_SIZE_, 0, &next, &start, &v) == VM_AGAIN)
+		;
+	object_cap(&v->object);
+	host_preempt_every(1);
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_int_eq(vmo_contiguous_build(v, 0, &next, &start), VM_AGAIN);
+	host_preempt_every(0);
+	ck_assert(!v->content && tree_tag(tree_lookup(&v->tree, 2)) == TREE_PAGE);
+	object_end(&v->object);
+	ck_assert_int_eq(vmo_contiguous_build(v, 0, &next, &start), SYS_ERR_BAD_STATE);
+	object_uncap(&v->object);
+	while (!object_reap(NULL))
+		;
+	ck_assert_uint_eq(a->used, 0);
+	frame_check();
+}
+END_TEST
+
 /* What was taken goes back when a charge fails in the middle. */
 START_TEST(failing_charges)
 {
@@ -191,6 +218,7 @@ Suite *test_suite(void)
 	add_test(s, rows_are_found_and_taken);
 	add_test(s, made_while_others_take);
 	add_test(s, refusals);
+	add_test(s, ended_half_way);
 	add_test(s, failing_charges);
 	return s;
 }

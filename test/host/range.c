@@ -97,6 +97,18 @@ START_TEST(measured_meanwhile)
 	for (unsigned i = 0; i < 20; i++)
 		eq(vmo_info(v, &info), VM_AGAIN);
 	host_preempt_every(0);
+	unsigned calls = 0;
+	sys_status_t status;
+	do {                                                    /* whatever ends may have shared it; but not for ever */
+		host_preempt_every(0);
+		struct vmo *short_lived = anonymous(other, 1, 0);
+		drop(&short_lived->object);
+		host_preempt_every(1);
+		must(++calls < 200);
+	} while ((status = vmo_info(v, &info)) == VM_AGAIN);
+	ck_assert(status == SYS_OK && calls > 60 && info.committed == 600 * P && info.private_bytes == 600 * P);
+	eq(vmo_info(v, &info), VM_AGAIN);
+	host_preempt_every(0);
 	whole(v, SYS_VMO_OP_DECOMMIT, 0, 1200);
 	must_ok(put(v, 2, 1));
 	must_ok(vmo_info(v, &info));

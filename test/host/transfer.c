@@ -187,6 +187,8 @@ START_TEST(out_of_clones)
 	u64 done = 0;
 	for (u64 i = 600; i < 606; i++)
 		must_ok(supply(i, i == 603 ? 0 : i));
+	must_ok(supply(3, 3));
+	must_ok(put(c, 3, 4));                                  /* far from the others: its tree has two levels */
 	must_ok(put(c, 600, 1));
 	must_ok(vmo_op_range(c, SYS_VMO_OP_ZERO, 602 * P, P, &done, &poll));
 	twin = clone_of(c, 0, 1400);                            /* shares its tree */
@@ -199,6 +201,7 @@ START_TEST(out_of_clones)
 	for (u64 i = 0; i < 6; i++)
 		ck_assert(seen(c, 600 + i) == 0 && shown(at[i] + i * P) == 0);
 	must_ok(put(root, 601, 8));
+	ck_assert(seen(c, 3) == 4 && seen(twin, 3) == 4);
 	ck_assert(seen(c, 601) == 0 && seen(twin, 601) == 8 && seen(dst, 11) == 601);
 	check(c), check(twin), check(dst), check(old);
 	unmap_all(6, at);

@@ -226,6 +226,11 @@ START_TEST(root_closes)
 	eq(need(c, 50, false, 1, 0, &poll, &ref), SYS_OK);
 	eq(vm_fault(space, more[0] + 98 * P, SYS_ACCESS_READ, 0, &poll), SYS_OK);
 	ck_assert(!pt_query(space->root, more[0] + 100 * P).flags && root->closing.end);
+	vaddr_t late;
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, RW | SYS_VM_ALLOW_FAULTS | SYS_VM_MAP_RANGE, 0, c, SYS_RIGHTS_VMO, 0, 300 * P, NULL,
+	                 &late));
+	ck_assert(root->closing.end && !pt_query(space->root, late).flags && !pt_query(space->root, late + 150 * P).flags);
+	unmap(late, 300);
 	host_preempt_every(0);
 	must_ok(vmo_set_size(root, 100 * P, true, NULL));
 	ck_assert(shown(at + 200 * P) == 0 && shown(more[29] + 200 * P) == 0);

@@ -136,6 +136,39 @@ START_TEST(room_ends_the_owner)
 }
 END_TEST
 
+/* The same of a root, when there was room for the child and not for its view: no view is left behind. */
+START_TEST(room_ends_the_root)
+{
+	begin(1);
+	struct account *mine = account_new(account_root(), 60), *inner = account_new(mine, 20);
+	struct vmo *owner, *w, *child, *spare, *filler[700];
+	unsigned n = 0;
+	object_cap(&mine->object);
+	object_cap(&inner->object);
+	must_ok(pager_create_vmo(pager, inner, 0, 78, 12 * P, &owner));
+	object_cap(&owner->object);
+	w = clone_in(mine, owner, REFERENCE, 0, 0);
+	spare = anonymous(mine, 4, 0);
+	must_ok(put(spare, 0, 1));
+	for (; vmo_create(mine, P, 0, &filler[n]) == SYS_OK; n++) {
+		object_cap(&filler[n]->object);
+		must(n + 1 < ARRAY_LEN(filler));
+	}
+	drop(&filler[--n]->object);
+	u64 used = mine->used;
+	object_uncap(&spare->object);
+	object_uncap(&inner->object);
+	eq(again(vmo_create_child(w, mine, MOD, 0, 8 * P, &child)), SYS_ERR_BAD_STATE);
+	ck_assert(!w->content && mine->used < used && list_empty(&owner->views));
+	while (n > 0)
+		drop(&filler[--n]->object);
+	drop(&w->object), drop(&owner->object);
+	ck_assert_uint_eq(mine->used, 0);
+	drop(&mine->object);
+	end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("window");
@@ -143,5 +176,6 @@ Suite *test_suite(void)
 	add_test(s, of_roots);
 	add_test(s, mapped);
 	add_test(s, room_ends_the_owner);
+	add_test(s, room_ends_the_root);
 	return s;
 }
