@@ -16,41 +16,26 @@
 static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 static struct space *space_of(const struct mapping *m) { return m->region.parent->space; }
 
-/* The mapping is to begin at `to`: drops the points up to there, the last of them becomes the first permission.
- * Where there are too many, a lower address that it can begin at now. */
-static vaddr_t drop_front_changes(struct mapping *m, vaddr_t to)
+/* The mapping is to begin, or with `tail` to end, at `to`: drops the points that it has no more; at its front the last
+ * of them becomes the first permission. Where there are too many, an address nearer that it can begin or end at now. */
+static vaddr_t drop_changes(struct mapping *m, vaddr_t to, bool tail)
 {
 	vaddr_t reached = to;
 
 	for (unsigned i = 0; m->changes.root; i++) {
-		struct range_change *c = change_of(avl_first(&m->changes));
-		if (c->from > to)
+		struct range_change *c = change_of(avl_outermost(m->changes.root, tail));
+		if (tail ? c->from < to : c->from > to)
 			return to;
 		if (i == CHANGES_STEP)
 			return reached;
 		reached = c->from;
-		m->options = (m->options & ~MAPPING_PERMS) | c->perm;
+		if (!tail)
+			m->options = (m->options & ~MAPPING_PERMS) | c->perm;
 		mapping_change_remove(m, c);
 	}
 	return to;
 }
 
-/* The same for its end. */
-static vaddr_t drop_tail_changes(struct mapping *m, vaddr_t to)
-{
-	vaddr_t reached = to;
-
-	for (unsigned i = 0; m->changes.root; i++) {
-		struct range_change *c = change_of(avl_last(&m->changes));
-		if (c->from < to)
-			return to;
-		if (i == CHANGES_STEP)
-			return reached;
-		reached = c->from;
-		mapping_change_remove(m, c);
-	}
-	return to;
-}
 static void begin_at(struct mapping *m, vaddr_t va)
 {
 	u64 gone = va - m->region.base;
@@ -94,7 +79,7 @@ static sys_status_t cut_front(struct mapping *m, vaddr_t hi)
 	}
 	if (!wake_waiters(m, m->region.base, va))
 		return VM_AGAIN;
-	va = drop_front_changes(m, va);
+	va = drop_changes(m, va, false);
 	if (va == mapping_end_va(m))
 		mapping_gone(m);
 	else
@@ -127,7 +112,7 @@ static sys_status_t cut_tail(struct mapping *m, vaddr_t lo)
 	}
 	if (!wake_waiters(m, va, mapping_end_va(m)))
 		return VM_AGAIN;
-	va = drop_tail_changes(m, va);
+	va = drop_changes(m, va, true);
 	end_at(m, va);
 	return va == lo ? SYS_OK : VM_AGAIN;
 }

@@ -137,24 +137,32 @@ static u64 module_there(u64 at)
 	return 0;
 }
 
-/* The next free frame behind the image, that boot.S has mapped; zeroed and noted as taken. */
-static paddr_t frame_take(void)
+/* The first frame of [from, limit) that is RAM and no module's, noted as taken; 0: none. */
+static paddr_t take_between(u64 from, u64 limit)
 {
-	static u64 next;
-	next = MAX(next, image_phys(early_end));
 	for (u32 i = 0; i < boot_info.rams; i++) {
-		u64 end = MIN(range_end(&boot_info.ram[i]), EARLY_END), skip;
-		u64 at = MAX(next, boot_info.ram[i].base);
+		u64 end = MIN(range_end(&boot_info.ram[i]), limit), skip;
+		u64 at = MAX(from, boot_info.ram[i].base);
 		while (at < end && (skip = module_there(at)))
 			at = skip;
 		if (at >= end)
 			continue;
-		next = at + PAGE_SIZE_;
-		range_add(boot_info.taken, &boot_info.takens, at, next);
-		memset(phys_to_virt(at), 0, PAGE_SIZE_);
+		range_add(boot_info.taken, &boot_info.takens, at, at + PAGE_SIZE_);
 		return at;
 	}
-	refuse("too little memory for the kernel's page tables");
+	return 0;
+}
+
+/* The next free frame behind the image, that boot.S has mapped; zeroed. */
+static paddr_t frame_take(void)
+{
+	static u64 next;
+	paddr_t at = take_between(MAX(next, image_phys(early_end)), EARLY_END);
+	if (!at)
+		refuse("too little memory for the kernel's page tables");
+	next = at + PAGE_SIZE_;
+	memset(phys_to_virt(at), 0, PAGE_SIZE_);
+	return at;
 }
 
 static void map_ram(u64 base, u64 end, bool gib_pages)
@@ -217,19 +225,7 @@ void boot_map_memory(void)
 }
 
 /* ---- other CPUs ---------------------------------------------------------------------------------------------- */
-paddr_t boot_take_low(void)
-{
-	for (u32 i = 0; i < boot_info.rams; i++) {
-		u64 at = boot_info.ram[i].base, end = MIN(range_end(&boot_info.ram[i]), LOW_END), skip;
-		while (at < end && (skip = module_there(at)))
-			at = skip;
-		if (at >= end)
-			continue;
-		range_add(boot_info.taken, &boot_info.takens, at, at + PAGE_SIZE_);
-		return at;
-	}
-	return 0;
-}
+paddr_t boot_take_low(void) { return take_between(0, LOW_END); }
 
 paddr_t boot_low_root(void)
 {
