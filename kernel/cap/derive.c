@@ -37,7 +37,7 @@ static bool revoke_step(struct slot *s)
 		view_end_step(view_of_deriv(last));
 		return false;
 	}
-	panic("derivation entry %p has no kind that can be revoked", (void *)last);
+	panic("derivation entry 0x%lx has no kind that can be revoked", (u64)last);
 }
 
 /* A revoke that destroyed its own caller stops: nobody is there to go on, and the slot may go next. */

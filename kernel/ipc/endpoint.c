@@ -16,6 +16,15 @@ void endpoint_init(struct endpoint *e)
 	watch_list_init(&e->watches);
 }
 
+bool ipc_close_step(struct pqueue *q)
+{
+	struct pqueue_node *first = pqueue_first(q);
+
+	if (first)
+		thread_complete(container_of(first, struct thread, queue), SYS_ERR_PEER_CLOSED);
+	return first;
+}
+
 static void drop_sender(struct pqueue_node *n)
 {
 	struct thread *t;
@@ -55,17 +64,15 @@ static bool endpoint_reap(struct object *o)
 
 	if (!pqueue_empty(&e->senders))
 		return drop_sender(pqueue_first(&e->senders)), false;
-	if (!pqueue_empty(&e->receivers))
-		return thread_complete(container_of(pqueue_first(&e->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED), false;
+	if (ipc_close_step(&e->receivers))
+		return false;
 	if (!list_empty(&e->fault_threads))
 		return leave_fault_endpoint(list_first(&e->fault_threads, struct thread, in_fault_endpoint)), false;
 	p = list_first(&e->pagers, struct pager, endpoint_link);
 	if (!p)
 		return true;
-	if (!pqueue_empty(&p->receivers)) {
-		thread_complete(container_of(pqueue_first(&p->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED);
+	if (ipc_close_step(&p->receivers))
 		return false;
-	}
 	unbind_pager(p);
 	pager_kill(p);
 	return false;
@@ -98,10 +105,7 @@ static bool pager_ended_step(struct pager *p)
 {
 	if (p->endpoint)
 		unbind_pager(p);
-	if (pqueue_empty(&p->receivers))
-		return true;
-	thread_complete(container_of(pqueue_first(&p->receivers), struct thread, queue), SYS_ERR_PEER_CLOSED);
-	return false;
+	return !ipc_close_step(&p->receivers);
 }
 
 void endpoint_check(const struct endpoint *e)

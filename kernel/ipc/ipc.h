@@ -69,6 +69,8 @@ int ipc_reply(struct thread *t, struct reply *reply, vaddr_t msg);
 /* Delivers t's fault (label, words) to its fault endpoint; without one the thread ends with `code`. The thread waits or has exited afterwards. */
 void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code);
 
+/* The first of those who wait there is told that its peer has closed. False: nobody waited. */
+bool ipc_close_step(struct pqueue *q);
 void endpoint_init(struct endpoint *e);
 void notification_init(struct notification *n);
 void notification_signal(struct notification *n, u64 bits);

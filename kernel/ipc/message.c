@@ -13,6 +13,14 @@ struct ipc_hooks ipc_hooks;
 
 #define CAPS_AT  offsetof(sys_msg_t, cap)
 
+/* The first of those who wait there, or NULL. */
+static struct thread *waiting(struct pqueue *q)
+{
+	struct pqueue_node *first = pqueue_first(q);
+
+	return first ? container_of(first, struct thread, queue) : NULL;
+}
+
 /* ---- taking a message from the sender's memory -------------------------------------------------------------------------------------- */
 
 /* What a vm call said, in terms of a syscall: waiting for a page is a wait of this thread. */
@@ -181,7 +189,6 @@ static int queue_sender(struct thread *t, struct endpoint *ep, u64 badge, i64 de
 
 int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 deadline, bool call)
 {
-	struct pqueue_node *first;
 	struct thread *to;
 	struct reply *reply;
 	int status;
@@ -195,10 +202,9 @@ int ipc_send(struct thread *t, struct endpoint *ep, u64 badge, vaddr_t msg, i64 
 	status = fetch(t, msg);
 	if (unlikely(status != SYS_OK))
 		return status;
-	first = pqueue_first(&ep->receivers);
-	if (!first)
+	to = waiting(&ep->receivers);
+	if (!to)
 		return past(deadline) ? SYS_ERR_TIMED_OUT : queue_sender(t, ep, badge, deadline, call);
-	to = container_of(first, struct thread, queue);
 	reply = to->reply;
 	status = hand_over(t, to, badge);
 	if (status != SYS_OK || !call)
@@ -316,7 +322,6 @@ static void queue_fault(struct thread *t)
 
 COLD void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64 code)
 {
-	struct pqueue_node *first;
 	struct thread *to;
 	struct reply *reply;
 
@@ -330,10 +335,9 @@ COLD void ipc_fault(struct thread *t, u64 label, const u64 *word, u32 words, i64
 	if (sched_queued(t))
 		sched_dequeue(t);
 	queue_fault(t);
-	first = pqueue_first(&t->fault_endpoint->receivers);
-	if (!first)
+	to = waiting(&t->fault_endpoint->receivers);
+	if (!to)
 		return;
-	to = container_of(first, struct thread, queue);
 	reply = to->reply;
 	put_fault(t, to);
 	await_reply(t, reply);
@@ -374,13 +378,6 @@ bool message_finish(struct thread *t)
 }
 
 /* ---- pagers on endpoints ------------------------------------------------------------------------------------------------------------------ */
-
-static struct thread *waiting(struct pqueue *q)
-{
-	struct pqueue_node *first = pqueue_first(q);
-
-	return first ? container_of(first, struct thread, queue) : NULL;
-}
 
 /* Who of the endpoint's receivers and the pager's own stands first: by priority, then arrival. */
 static struct thread *best_receiver(struct pager *p)

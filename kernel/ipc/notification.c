@@ -119,12 +119,8 @@ static void notification_ended(struct object *o)
 static bool notification_reap(struct object *o)
 {
 	struct notification *n = (struct notification *)o;
-	struct pqueue_node *first = pqueue_first(&n->waiters);
 
-	if (!first)
-		return !watch_end_first_of_ntfn(&n->watches);
-	thread_complete(container_of(first, struct thread, queue), SYS_ERR_PEER_CLOSED);
-	return false;
+	return !ipc_close_step(&n->waiters) && !watch_end_first_of_ntfn(&n->watches);
 }
 
 const struct object_type notification_type = {

@@ -23,7 +23,6 @@ typedef uint64_t vaddr_t;               /* a user virtual address: never derefer
 #define likely(x)        __builtin_expect(!!(x), 1)
 #define unlikely(x)      __builtin_expect(!!(x), 0)
 #define noreturn         _Noreturn
-#define must_check       __attribute__((warn_unused_result))
 #define COLD             __attribute__((cold, noinline))         /* rare: made small, and out of the way of what is not */
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 

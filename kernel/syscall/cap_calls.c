@@ -4,8 +4,6 @@
 #include "syscall/call.h"
 #include "syscall/check.h"
 
-#define ALL_RIGHTS ((SYS_RIGHT_WX << 1) - 1)
-
 static u64 type_and_rights(const struct slot *s) { return s->object->type | (u64)s->rights << 32; }
 
 /* What copy and mint share: a new capability to src's object, below src. */
@@ -97,12 +95,11 @@ int call_cap_revoke(struct call *c)
 int call_cap_info(struct call *c)
 {
 	const struct slot *s = c->slot[0];
-	const struct object *o = s->object;
 	struct regs *r = c->r;
 
-	r->rdx = o->type | (u64)s->rights << 32;
+	r->rdx = type_and_rights(s);
 	r->r8 = slot_badge(s);
-	r->r9 = o->koid;
+	r->r9 = s->object->koid;
 	r->r10 = slot_derived(s);
 	return SYS_OK;
 }

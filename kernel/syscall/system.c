@@ -23,7 +23,7 @@ void system_boot(const struct boot_info *boot)
 	object_init_static(&resource, SYS_TYPE_RESOURCE);
 	memcpy(machine.loader, boot->loader, sizeof(machine.loader));
 	memcpy(machine.cpu, boot->cpu, sizeof(machine.cpu));
-	ksnprintf(machine.version, sizeof(machine.version), "%s", VELLUM_VERSION);
+	memcpy(machine.version, VELLUM_VERSION, MIN(sizeof(VELLUM_VERSION), sizeof(machine.version) - 1));
 }
 
 int call_system_info(struct call *c)

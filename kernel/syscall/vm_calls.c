@@ -262,15 +262,13 @@ int call_vmar_protect(struct call *c)
 int call_vmar_info(struct call *c)
 {
 	const struct vmar *region = vmar_of(call_object(c, 0));
-	sys_vmar_info_t info;
 
 	if (vmar_is_dead(region))
 		return SYS_ERR_BAD_STATE;
-	vmar_info(region, &info);
-	c->r->rdx = info.koid;
-	c->r->r8 = info.base;
-	c->r->r9 = info.size;
-	c->r->r10 = info.options;
+	c->r->rdx = c->slot[0]->object->koid;
+	c->r->r8 = region->region.base;
+	c->r->r9 = region->region.size;
+	c->r->r10 = region->options;
 	return SYS_OK;
 }
 

@@ -13,7 +13,6 @@
 #include "vm/space.h"
 #include "vm/window.h"
 
-#define COPY_POLL PAGE_SIZE_            /* bytes copied between looks at pending interrupts */
 #define MEET_TRIES 4u                   /* how often two pages are tried to be there at once, in one entry */
 
 static u32 need_of(unsigned access) { return access & SYS_ACCESS_WRITE ? PT_READ | PT_WRITE : PT_READ; }
@@ -75,7 +74,7 @@ static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 l
 {
 	unsigned access = in ? SYS_ACCESS_READ : SYS_ACCESS_WRITE;
 
-	for (u64 since = 0; *done < len;) {
+	while (*done < len) {
 		u64 n = len - *done;
 		void *user;
 		sys_status_t status = space_reach(s, va + *done, access, &n, retries, w, &user);
@@ -86,12 +85,8 @@ static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 l
 		else
 			memcpy(user, kernel + *done, n);
 		*done += n;
-		since += n;
-		if (since >= COPY_POLL && *done < len) {
-			since = 0;
-			if (arch_preempt_poll())
-				return VM_AGAIN;
-		}
+		if (*done < len && arch_preempt_poll())
+			return VM_AGAIN;
 	}
 	return SYS_OK;
 }
@@ -147,8 +142,6 @@ static sys_status_t transfer_piece(const struct transfer *t, vaddr_t buf, u64 po
 
 static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, u64 len, u64 *done)
 {
-	u64 since = 0;
-
 	if (t->v->cache_policy != SYS_CACHE_CACHED)
 		return SYS_ERR_BAD_STATE;
 	while (*done < len) {
@@ -160,12 +153,8 @@ static sys_status_t transfer(const struct transfer *t, vaddr_t buf, u64 offset, 
 		if (status != SYS_OK)
 			return status;
 		*done += n;
-		since += n;
-		if (since >= COPY_POLL && *done < len) {
-			since = 0;
-			if (arch_preempt_poll())
-				return VM_AGAIN;
-		}
+		if (*done < len && arch_preempt_poll())
+			return VM_AGAIN;
 	}
 	return SYS_OK;
 }

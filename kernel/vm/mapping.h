@@ -127,7 +127,6 @@ bool mapping_clear_root_step(struct mapping *m, vaddr_t *va);
 bool mapping_end_step(struct vmo *v);
 /* Ends this mapping (revoke of the capability it hangs below): bounded; true: gone. */
 bool mapping_end(struct mapping *m);
-static inline struct mapping *mapping_of_deriv(struct deriv *d) { return container_of(d, struct mapping, deriv); }
 /* Walker: the interval tree of v, its list of writable mappings, and each hardware entry of its mappings against
  * the content (docs/architecture.md, invariant 5). */
 void mapping_check(struct vmo *v);

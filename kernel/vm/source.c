@@ -312,7 +312,6 @@ static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w
 		w->arrived[i / 64] = 0;
 	insert(&s->requests, w);
 	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
-	s->request_count++;
 	counters.requests++;
 	tell_pager(s);
 	return SYS_ERR_SHOULD_WAIT;
@@ -444,7 +443,7 @@ COLD bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t sta
 
 /* ---- ends --------------------------------------------------------------------------------------- */
 /* The request loses its pages from `pages` on. */
-COLD static void shorten(struct source *s, struct page_wait *w, u64 pages)
+COLD static void shorten(struct source *s, struct page_wait *w, u64 pages, sys_status_t status)
 {
 	if (w->page < pages) {
 		narrow(w, w->first, pages - w->first);
@@ -452,27 +451,35 @@ COLD static void shorten(struct source *s, struct page_wait *w, u64 pages)
 	}
 	w->count = pages > w->first ? pages - w->first : 0;
 	leave(s, w);
-	wake(w, SYS_OK);
+	wake(w, status);
 }
 
-COLD bool source_shrink_step(struct source *s, u64 pages)
+/* Ends the waits for what is wholly behind; a bounded number. True: all. */
+COLD static bool end_behind(struct source *s, u64 pages, sys_status_t status)
 {
 	struct page_wait *w;
 	unsigned n = 0;
-	s->limit = MIN(s->limit, pages);
 	for (; (w = first_from(&s->joined, pages)) != NULL; n++) {
 		if (n == SOURCE_STEP)
 			return false;
-		wake_joiner(s, w, SYS_OK);
+		wake_joiner(s, w, status);
 	}
 	for (; (w = first_from(&s->requests, pages)) != NULL; n++) {
 		if (n == SOURCE_STEP)
 			return false;
-		shorten(s, w, pages);
+		shorten(s, w, pages, status);
 	}
-	w = pages ? owner_at(s, pages - 1) : NULL;
+	return true;
+}
+
+COLD bool source_shrink_step(struct source *s, u64 pages)
+{
+	s->limit = MIN(s->limit, pages);
+	if (!end_behind(s, pages, SYS_OK))
+		return false;
+	struct page_wait *w = pages ? owner_at(s, pages - 1) : NULL;
 	if (w && w->first + w->count > pages)
-		shorten(s, w, pages);
+		shorten(s, w, pages, SYS_OK);
 	for (struct request_record *r = s->record; r < s->record + SOURCE_RECORDS; r++) {
 		r->count = pages > r->first ? MIN(r->count, pages - r->first) : 0;
 		if (all_set(r->arrived, 0, r->count))
@@ -483,22 +490,8 @@ COLD bool source_shrink_step(struct source *s, u64 pages)
 
 COLD bool source_end_step(struct source *s, sys_status_t status)
 {
-	struct page_wait *w;
 	memset(s->record, 0, sizeof s->record);
-	for (unsigned n = 0; (w = first_from(&s->joined, 0)) != NULL; n++) {
-		if (n == SOURCE_STEP)
-			return false;
-		wake_joiner(s, w, status);
-	}
-	for (unsigned n = 0; (w = first_from(&s->requests, 0)) != NULL; n++) {
-		if (n == SOURCE_STEP)
-			return false;
-		avl_remove(&s->requests, &w->node);
-		pqueue_remove(&w->queue);
-		wake(w, status);
-	}
-	tell_pager(s);
-	return true;
+	return end_behind(s, 0, status);
 }
 
 COLD void source_free(struct source *s)

@@ -47,7 +47,6 @@ struct source {                         /* a part of a root: PART in the slab of
 	u64 limit;                      /* the root grew by the pages from here on: known zero, not the pager's */
 	struct avl_tree requests;       /* page_wait.node of owners, by first */
 	struct avl_tree joined;         /* page_wait.node of joiners, by page */
-	u64 request_count;
 	struct request_record record[SOURCE_RECORDS];
 	bool recorded;                  /* one of them was used before */
 	struct watch_list watches;      /* DETACHED */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmar.c: the calls on address regions: allocate, map, unmap, destroy, info, maps. (protect: protect.c.)
+/* vmar.c: the calls on address regions: allocate, map, unmap, destroy, maps. (protect: protect.c.)
  *
  * Order of checks: options, alignment and lengths (INVALID_ARGS); what the region itself allows (ACCESS_DENIED);
  * ranges (INVALID_ARGS, OUT_OF_RANGE); options that the object refuses (NOT_SUPPORTED); state (BAD_STATE); memory;
@@ -321,15 +321,7 @@ sys_status_t vmar_destroy(struct vmar *r)
 	return SYS_OK;
 }
 
-/* ---- info, maps ------------------------------------------------------------------------------------------ */
-void vmar_info(const struct vmar *r, sys_vmar_info_t *info)
-{
-	*info = (sys_vmar_info_t){
-		.koid = ((const struct object *)r)->koid,
-		.base = r->region.base, .size = r->region.size, .options = r->options,
-	};
-}
-
+/* ---- maps ------------------------------------------------------------------------------------------------ */
 static void maps_mapping(const struct mapping *m, sys_maps_t *out)
 {
 	const struct vmo *v = m->through ? m->through : m->vmo;

@@ -67,7 +67,6 @@ sys_status_t vmar_protect(struct vmar *r, sys_rights_t rights, u32 options, vadd
 sys_status_t vmar_destroy(struct vmar *r);
 /* It or something above it is destroyed or dying. */
 bool vmar_is_dead(const struct vmar *r);
-void vmar_info(const struct vmar *r, sys_vmar_info_t *info);
 /* What lies in r in address order, a region before its content, r's own children at depth 1. at, depth (in/out):
  * where to go on; r's base and 0 at first. False: no more. O(log n) per level. */
 bool vmar_maps_next(struct vmar *r, vaddr_t *at, u32 *depth, sys_maps_t *out);

@@ -34,19 +34,10 @@ static void complain(struct scan *s, const char *what, u64 value)
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------- */
-static u32 get32(const u8 *at)
-{
-	u32 value;
-	memcpy(&value, at, sizeof value);
-	return value;
-}
-
-static u64 get64(const u8 *at)
-{
-	u64 value;
-	memcpy(&value, at, sizeof value);
-	return value;
-}
+typedef u32 any32 __attribute__((aligned(1)));
+typedef u64 any64 __attribute__((aligned(1)));
+static u32 get32(const u8 *at) { return *(const any32 *)at; }
+static u64 get64(const u8 *at) { return *(const any64 *)at; }
 
 static bool sum_is_zero(const u8 *at, u32 size)
 {

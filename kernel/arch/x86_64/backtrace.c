@@ -95,7 +95,7 @@ noreturn void arch_panic_dump(void)
 		print_registers(r);
 	kprintf("vellum: cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", READ_CR(0), READ_CR(2), READ_CR(3), READ_CR(4));
 	if (c)
-		kprintf("vellum: user context %p: rip %lx rsp %lx rax %lx vector %lu\n", (const void *)c, c->regs.rip,
+		kprintf("vellum: user context 0x%lx: rip %lx rsp %lx rax %lx vector %lu\n", (u64)c, c->regs.rip,
 			c->regs.rsp, c->regs.rax, c->regs.vector);
 	if (r && !(r->cs & 3)) {
 		print_address("    at", r->rip, 0);

@@ -10,7 +10,6 @@
 #define PIC_READ_ISR 0x0b
 #define PIC_SERIAL_ONLY 0xef
 
-#define APIC_PHYS_MASK   0x000ffffffffff000ull
 #define APIC_ENABLE      (1u << 11)
 #define APIC_X2          (1u << 10)
 #define APIC_TPR         0x080u
@@ -19,8 +18,6 @@
 #define APIC_COMMAND     0x300u
 #define APIC_COMMAND_TO  0x310u
 #define APIC_LVT_TIMER   0x320u
-#define APIC_LVT_THERMAL 0x330u
-#define APIC_LVT_PERF    0x340u
 #define APIC_LVT_LINT0   0x350u
 #define APIC_LVT_LINT1   0x360u
 #define APIC_LVT_ERROR   0x370u
