@@ -11,7 +11,7 @@ static inline unsigned words_same(const u64 *word, u64 value, unsigned first, un
 	bool all;
 
 	__asm__ ("cmp %[value], %[value]; repe scasq"   /* scasq does not set flags where none is left */
-	         : "+D"(at), "+c"(left), "=@cce"(all) : [value] "a"(value), "m"(*(const u64 (*)[])at));
+	         : "+D"(at), "+c"(left), "=@cce"(all) : [value] "a"(value) : "memory");
 	return all ? end : (unsigned)(at - word) - 1;
 }
 static inline unsigned words_zero(const u64 *word, unsigned first, unsigned end) { return words_same(word, 0, first, end); }
