@@ -481,6 +481,34 @@ START_TEST(fault_is_finished)
 }
 END_TEST
 
+/* Whose request it was went on; who has it now waits behind the new end of the root, the request begins before that. */
+START_TEST(shrinks_below_an_heir)
+{
+	u64 page, count;
+	setup(16, SYS_VMO_RESIZABLE);
+	ck_assert_int_eq(start(0, 2, 7), SYS_ERR_SHOULD_WAIT);
+	ck_assert(receive(&page, &count) && page == 2 && count == 5);
+	ck_assert_int_eq(start(1, 5, 6), SYS_ERR_SHOULD_WAIT);
+	fill_aux(0, 7);
+	must_ok(supply(2, 1, 0));
+	ck_assert_uint_eq(client[0].wakes, 1);
+	page_wait_cancel(&client[0].wait);
+	client[0].active = false;
+	const struct page_wait *heir = &client[1].wait;
+	ck_assert(heir->state == PAGE_WAIT_DELIVERED && heir->first == 2 && heir->count == 5);
+	must_ok(vmo_set_size(root, 4 * PAGE_SIZE_, true, NULL));
+	ck_assert(client[1].wakes == 1 && heir->state == PAGE_WAIT_IDLE);
+	ck_assert_int_eq(run(&client[1]), SYS_ERR_OUT_OF_RANGE);
+	check();
+	ck_assert_int_eq(start(2, 3, 4), SYS_ERR_SHOULD_WAIT);  /* that the pager knows of still */
+	ck_assert(!receive(&page, &count) && client[2].wait.state == PAGE_WAIT_DELIVERED);
+	must_ok(supply(3, 1, 1));
+	ck_assert_uint_eq(client[2].wakes, 1);
+	check();
+	check_end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("source");
@@ -500,5 +528,6 @@ Suite *test_suite(void)
 	add_test(s, pager_dies);
 	add_test(s, root_dies);
 	add_test(s, fault_is_finished);
+	add_test(s, shrinks_below_an_heir);
 	return s;
 }
