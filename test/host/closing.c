@@ -185,6 +185,39 @@ START_TEST(cuts)
 }
 END_TEST
 
+/* A page table is needed, and there is memory for it only when an object has ended that the same space shows: its tables go, too. */
+START_TEST(tables_of_the_dying)
+{
+	for (u64 more = 0; more < 2; more++) {
+		u64 value;
+		begin(1);
+		struct account *mine = account_named(200);
+		struct space *usual = space;
+		must_ok(space_create(mine, false, &space));
+		object_cap((struct object *)space);
+		struct vmo *v = anonymous(other, 512 * 20, 0), *gone = anonymous(mine, 512, 0);
+		vaddr_t at = map(v, 0, 512 * 20), end_of = map(gone, 0, 512), span = 512 * P;
+		ck_assert_uint_eq(shown(end_of), 0);
+		for (u64 i = 0; space->tables < SPACE_RESERVE + more; i++)
+			ck_assert_uint_eq(shown(at + i * span), 0);
+		u64 rest = account_free(mine), tables = space->tables;
+		must_ok(account_charge(mine, rest));
+		object_end(&gone->object);
+		ck_assert_uint_eq(shown(at + 19 * span), 0);
+		ck_assert(space->tables <= tables && pt_query(space->root, at).flags);          /* none of the living went */
+		eq(load(end_of, &value, &poll), SYS_ERR_NOT_FOUND);
+		check(v);
+		account_uncharge(mine, rest);
+		drop(&gone->object);
+		drop(space);
+		ck_assert_uint_eq(mine->used, 0);
+		space = usual;
+		drop(&v->object), drop(&mine->object);
+		end();
+	}
+}
+END_TEST
+
 /* A page comes for a fault through a clone that has begun to die: it is not entered. */
 START_TEST(comes_for_the_dying)
 {
@@ -214,6 +247,7 @@ Suite *test_suite(void)
 	add_test(s, write_while_closing);
 	add_test(s, stream_size);
 	add_test(s, cuts);
+	add_test(s, tables_of_the_dying);
 	add_test(s, comes_for_the_dying);
 	return s;
 }
