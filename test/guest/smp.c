@@ -360,8 +360,7 @@ TEST("thread_set_priority:OK lowered while it runs on another CPU: who waits the
 	helper_go(second.thread);
 	STANDS(&second);
 	OKAY(sys_thread_set_priority(spinner.thread, own - 2));
-	sleep_for(MILLISECOND);
-	CHECK(second.count > 0);
+	until_counts(&second);
 	STANDS(&spinner);
 	OKAY(sys_thread_set_priority(spinner.thread, own));
 	until_counts(&spinner);
@@ -385,8 +384,7 @@ TEST("a thread of higher priority takes another CPU from one of lower priority")
 	second.thread = helper_prepare(spin, &second, SYS_CAP_NULL, own - 1);
 	bind(second.thread, other_cpu(0));
 	helper_go(second.thread);
-	sleep_for(5 * MILLISECOND);
-	CHECK(second.count > 0);
+	until_counts(&second);
 	for (int i = 0; i < 20; i++) {
 		id = 0;
 		sys_cap_t thread = helper_prepare(notes_where, (void *)&id, SYS_CAP_NULL, own);
@@ -614,6 +612,11 @@ static int64_t travels(void *arg)
 	return 0;
 }
 
+static bool has_travelled(void *arg)
+{
+	return ((struct traveller *)arg)->count > 0;
+}
+
 TEST("thread_set_affinity:OK vector registers of two threads that are sent from CPU to CPU")
 {
 	static struct traveller traveller[2];
@@ -629,11 +632,12 @@ TEST("thread_set_affinity:OK vector registers of two threads that are sent from 
 		bind(thread[step % 2], step / 2 % cpus_tried());
 		sleep_for(step % 8 * 10000);
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		CHECK(until(has_travelled, &traveller[i], LIMIT));
 		traveller[i].stop = 1;
+	}
 	for (int i = 0; i < 2; i++) {
 		EQ(until_exited(thread[i]), 0);
-		CHECK(traveller[i].count > 0);
 		EQ(traveller[i].wrong, 0);
 	}
 	cpus_end();

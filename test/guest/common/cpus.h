@@ -27,7 +27,8 @@ struct spinner {
 };
 int64_t spin(void *spinner);
 void spinner_start(struct spinner *spinner, unsigned cpu);      /* at our priority; returns when it counts */
-void until_counts(struct spinner *spinner);                     /* fails the test if it does not go on counting */
+/* Sleeps meanwhile, so it may be one of lower priority. Fails the test if it does not go on counting. */
+void until_counts(struct spinner *spinner);
 /* Fails the test if it counts on, though a moment passes in which it would. */
 void check_stands(struct spinner *spinner, int line);
 #define STANDS(SPINNER) check_stands(SPINNER, __LINE__)
