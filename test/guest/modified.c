@@ -125,25 +125,29 @@ TEST("vmo_create_child:OK a clone's slices go on with it when it is copied (CHIL
 	EQ(get(copy, 3 * PAGE), 103);
 }
 
-struct resizer { volatile bool stop; };
+struct resizer { volatile bool stop, cut; };
 
 static int64_t resizes(void *arg)
 {
 	struct resizer *resizer = arg;
 	sys_status_t status = SYS_OK;
-	for (uint64_t i = 0; !resizer->stop && status == SYS_OK; i++)
+	for (uint64_t i = 0; !resizer->stop && status == SYS_OK; i++) {
 		status = sys_vmo_set_size(vmo, (i % 2 ? 16 : 4) * PAGE);
+		resizer->cut = true;
+	}
 	return status;
 }
 
 TEST("vmo_create_child:OK MODIFIED while the root is cut and grows: pages of the root or zeros, and never more again "
      "(CHILD-MOD-10)")
 {
-	struct resizer resizer = {false};
+	struct resizer resizer = {false, false};
 
 	pager_begin_with(SYS_VMO_RESIZABLE);
 	supply(0, 16, 100);
 	sys_cap_t clone = clone_of(vmo, 0, 16 * PAGE), thread = helper_start(resizes, &resizer);
+	while (!resizer.cut)
+		sys_thread_yield();
 	for (int round = 0; round < ROUNDS; round++) {
 		sys_cap_t copy = modified_of(round % 2 ? vmo : clone, 0, 16 * PAGE);
 		sleep_for(20000 + round * 1777);
