@@ -402,9 +402,7 @@ TEST("ipc_send:OK order: higher priority first, then who came first")
 	for (int i = 0; i < 4; i++) {
 		job[i] = (struct ipc_job){.op = JOB_SEND, .ep = ep, .msg = {.label = i}};
 		thread[i] = job_start_at(&job[i], i < 2 ? low : low + 1);
-		for (int tries = 0; i < 2 && tries < 100 && thread_info(thread[i]).state != SYS_THREAD_WAITING; tries++)
-			sleep_for(MILLISECOND / 10);
-		until_waiting(thread[i]);
+		sleep_until(thread[i], SYS_THREAD_WAITING);
 	}
 	for (int i = 0; i < 4; i++) {
 		sys_msg_t msg = {0};
@@ -457,7 +455,7 @@ TEST("ipc_call:INVALID_ARGS a deadline in the past")
 
 TEST("ipc_call:TIMED_OUT ipc_reply:BAD_STATE the answer comes too late, twice, to nobody")
 {
-	struct ipc_job job = {.deadline = after(200 * MILLISECOND)};
+	struct ipc_job job = {.deadline = after(SECOND)};
 	sys_cap_t thread, reply = job_held_call(&job, &thread), unused = new_reply();
 	sys_msg_t msg = numbered(1, 1);
 

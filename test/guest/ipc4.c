@@ -103,8 +103,7 @@ static void round_trips(uint32_t server_priority, uint32_t caller_priority)
 	helper_go(server);
 	sys_cap_t caller = helper_prepare(call_rounds, &c, SYS_CAP_NULL, caller_priority);
 	helper_go(caller);
-	for (int tries = 0; tries < 1000 && thread_info(caller).state != SYS_THREAD_EXITED; tries++)
-		sleep_for(MILLISECOND / 10);    /* not by yielding: one of them may be below us */
+	sleep_until(caller, SYS_THREAD_EXITED);         /* not by yielding: one of them may be below us */
 	EQ(until_exited(caller), SYS_OK);
 	EQ(s.served, ROUNDS);
 	EQ(s.badge, 31);

@@ -126,6 +126,15 @@ void until_waiting(sys_cap_t thread)
 	until_state(thread, SYS_THREAD_WAITING);
 }
 
+void sleep_until(sys_cap_t thread, uint32_t state)
+{
+	sys_time_t ns = MILLISECOND / 10;
+
+	for (sys_time_t end = after(LIMIT); thread_info(thread).state != state && sys_clock_get() < end; ns *= 2)
+		libsys_sleep(ns);
+	until_state(thread, state);
+}
+
 int64_t until_exited(sys_cap_t thread)
 {
 	until_state(thread, SYS_THREAD_EXITED);

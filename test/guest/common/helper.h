@@ -22,6 +22,8 @@ sys_thread_info_t thread_info(sys_cap_t thread);
 /* Lets others run until the thread is in this state; fails the test when it takes too long. */
 void until_state(sys_cap_t thread, uint32_t state);
 void until_waiting(sys_cap_t thread);
+/* As until_state(), for threads of lower priority, and where yielding disturbs: sleeps meanwhile, ever longer. */
+void sleep_until(sys_cap_t thread, uint32_t state);
 int64_t until_exited(sys_cap_t thread);                         /* the exit code */
 bool until(bool (*done)(void *), void *arg, sys_time_t limit);  /* polls, yielding */
 uint32_t own_priority(void);
