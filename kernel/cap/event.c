@@ -6,17 +6,10 @@
 #include "lib/assert.h"
 #include "mem/account.h"
 
-static u8 type_with(enum sys_event event)
-{
-	switch (event) {
-	case SYS_EVENT_ZERO_CHILDREN: return SYS_TYPE_VMO;
-	case SYS_EVENT_EXITED:        return SYS_TYPE_THREAD;
-	case SYS_EVENT_ABANDONED:     return SYS_TYPE_ENDPOINT;
-	case SYS_EVENT_DETACHED:      return SYS_TYPE_VMO;
-	case SYS_EVENT_LOW:           return SYS_TYPE_UNTYPED;
-	}
-	return SYS_TYPE_NONE;
-}
+static const u8 type_with[] = {
+	[SYS_EVENT_ZERO_CHILDREN] = SYS_TYPE_VMO, [SYS_EVENT_EXITED] = SYS_TYPE_THREAD, [SYS_EVENT_ABANDONED] = SYS_TYPE_ENDPOINT,
+	[SYS_EVENT_DETACHED] = SYS_TYPE_VMO, [SYS_EVENT_LOW] = SYS_TYPE_UNTYPED,
+};
 
 /* What stands behind a VMO, or behind the one on which it is a window. */
 static struct source *source_of(const struct object *o)
@@ -29,9 +22,7 @@ static struct source *source_of(const struct object *o)
 /* DETACHED is for a pager's VMO: what never had a pager cannot lose it. */
 static bool has_event(const struct object *o, enum sys_event event)
 {
-	if (o->type != type_with(event))
-		return false;
-	return event != SYS_EVENT_DETACHED || source_of(o);
+	return o->type == type_with[event] && (event != SYS_EVENT_DETACHED || source_of(o));
 }
 
 static struct watch_list *list_of(struct object *o, enum sys_event event)

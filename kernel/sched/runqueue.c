@@ -31,12 +31,7 @@ static struct thread *listed_below(const struct cpu *c, unsigned below)
 
 struct thread *runqueue_first_listed(const struct cpu *c)
 {
-	unsigned word;
-
-	if (!c->ready_words)
-		return NULL;
-	word = 31 - (unsigned)__builtin_clz(c->ready_words);
-	return at_head(c, word * 64 + 63 - (unsigned)__builtin_clzll(c->ready_mask[word]));
+	return c->ready_words ? listed_below(c, PRIORITIES) : NULL;
 }
 
 struct thread *runqueue_behind(const struct cpu *c, const struct thread *t)

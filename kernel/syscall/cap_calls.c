@@ -29,15 +29,8 @@ static sys_status_t derive(struct call *c, sys_cap_t dst, sys_rights_t rights, u
 	return SYS_OK;
 }
 
-int call_cap_copy(struct call *c)
-{
-	return derive(c, c->r->rdx, (sys_rights_t)c->r->r10, 0);
-}
-
-int call_cap_mint(struct call *c)
-{
-	return derive(c, c->r->rdx, (sys_rights_t)c->r->r10, c->r->r8);
-}
+int call_cap_copy(struct call *c) { return derive(c, c->r->rdx, (sys_rights_t)c->r->r10, 0); }
+int call_cap_mint(struct call *c) { return derive(c, c->r->rdx, (sys_rights_t)c->r->r10, c->r->r8); }
 
 int call_cap_move(struct call *c)
 {
@@ -70,10 +63,7 @@ static int delete(struct call *c, struct slot *s)
 	return status == SYS_OK ? call_reap_rest(c) : status;
 }
 
-int call_cap_delete(struct call *c)
-{
-	return delete(c, c->slot[0]);
-}
+int call_cap_delete(struct call *c) { return delete(c, c->slot[0]); }
 
 int call_cnode_delete(struct call *c)
 {
@@ -104,10 +94,7 @@ int call_cap_info(struct call *c)
 	return SYS_OK;
 }
 
-int call_cap_watch(struct call *c)
-{
-	return cap_watch(c->slot[0], c->r->rsi, c->r->rdx, call_object(c, 1), c->r->r8);
-}
+int call_cap_watch(struct call *c) { return cap_watch(c->slot[0], c->r->rsi, c->r->rdx, call_object(c, 1), c->r->r8); }
 
 int call_cnode_create(struct call *c)
 {

@@ -4,10 +4,7 @@
 #include "ipc/futex.h"
 #include "syscall/call.h"
 
-int call_futex_wait(struct call *c)
-{
-	return futex_wait(c->t, c->r->rdi, (u32)c->r->rsi, (i64)c->r->rdx);
-}
+int call_futex_wait(struct call *c) { return futex_wait(c->t, c->r->rdi, (u32)c->r->rsi, (i64)c->r->rdx); }
 
 /* How many are left to wake stands in the argument, how many have been woken in the call's progress. */
 int call_futex_wake(struct call *c)

@@ -42,15 +42,8 @@ int call_ipc_call(struct call *c)
 	return ipc_send(c->t, call_object(c, 0), c->slot[0]->badge, c->r->rsi, (i64)c->r->rdx, true);
 }
 
-int call_ipc_recv(struct call *c)
-{
-	return ipc_recv(c->t, call_object(c, 0), call_object(c, 1), (i64)c->r->r10);
-}
-
-int call_ipc_reply(struct call *c)
-{
-	return ipc_reply(c->t, call_object(c, 0), c->r->rsi);
-}
+int call_ipc_recv(struct call *c) { return ipc_recv(c->t, call_object(c, 0), call_object(c, 1), (i64)c->r->r10); }
+int call_ipc_reply(struct call *c) { return ipc_reply(c->t, call_object(c, 0), c->r->rsi); }
 
 /* The reply, then a receive: once the reply is out, the call becomes its own second half, and as that it waits or is made again. Capabilities
  * that went with the reply may have been those of this call: then it is made again at once, and they are looked up. */
@@ -84,10 +77,7 @@ int call_ipc_reply_recv4(struct call *c)
 	return call_ipc_reply_recv(c);
 }
 
-int call_ipc_recv_rest(struct call *c)
-{
-	return ipc_recv(c->t, call_object(c, 1), call_object(c, 0), (i64)c->r->r10);
-}
+int call_ipc_recv_rest(struct call *c) { return ipc_recv(c->t, call_object(c, 1), call_object(c, 0), (i64)c->r->r10); }
 
 int call_notification_signal(struct call *c)
 {
@@ -95,7 +85,4 @@ int call_notification_signal(struct call *c)
 	return SYS_OK;
 }
 
-int call_notification_wait(struct call *c)
-{
-	return notification_wait(c->t, call_object(c, 0), (i64)c->r->rdx);
-}
+int call_notification_wait(struct call *c) { return notification_wait(c->t, call_object(c, 0), (i64)c->r->rdx); }

@@ -53,10 +53,7 @@ int call_system_info(struct call *c)
 	return call_copy_out(c, c->r->rdx, from, size);
 }
 
-int call_trace_start(struct call *c)
-{
-	return trace_start(call_object(c, 1), (u32)c->r->rdx, &c->slot[1]->open);
-}
+int call_trace_start(struct call *c) { return trace_start(call_object(c, 1), (u32)c->r->rdx, &c->slot[1]->open); }
 
 int call_trace_stop(struct call *c)
 {

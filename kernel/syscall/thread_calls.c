@@ -50,15 +50,8 @@ int call_thread_start(struct call *c)
 	return thread_start(call_object(c, 0), r->rsi, r->rdx, r->r10, r->r8);
 }
 
-int call_thread_suspend(struct call *c)
-{
-	return thread_suspend(call_object(c, 0));
-}
-
-int call_thread_resume(struct call *c)
-{
-	return thread_resume(call_object(c, 0));
-}
+int call_thread_suspend(struct call *c) { return thread_suspend(call_object(c, 0)); }
+int call_thread_resume(struct call *c) { return thread_resume(call_object(c, 0)); }
 
 int call_thread_kill(struct call *c)
 {
@@ -83,10 +76,7 @@ int call_thread_set_priority(struct call *c)
 	return SYS_OK;
 }
 
-int call_thread_set_affinity(struct call *c)
-{
-	return thread_set_affinity(call_object(c, 0), c->r->rsi);
-}
+int call_thread_set_affinity(struct call *c) { return thread_set_affinity(call_object(c, 0), c->r->rsi); }
 
 int call_thread_set_fault_endpoint(struct call *c)
 {

@@ -13,8 +13,6 @@
 #define CLOSE_STEP   128u               /* work of one closing step, in pages */
 #define CLOSE_VISIT  16u                /* looking at a mapping, in the same units */
 
-static struct space *space_of(const struct mapping *m) { return m->region.parent->space; }
-
 bool mapping_protect_step(struct vmo *v)
 {
 	struct mapping *m = list_first(&v->writable, struct mapping, writable);

@@ -13,9 +13,6 @@
 #define CHANGES_STEP 64u                /* change points that one step drops or moves */
 #define WAKE_STEP    8u                 /* waiters that one step wakes */
 
-static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
-static struct space *space_of(const struct mapping *m) { return m->region.parent->space; }
-
 /* The mapping is to begin, or with `tail` to end, at `to`: drops the points that it has no more; at its front the last
  * of them becomes the first permission. Where there are too many, an address nearer that it can begin or end at now. */
 static vaddr_t drop_changes(struct mapping *m, vaddr_t to, bool tail)

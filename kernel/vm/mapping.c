@@ -11,7 +11,6 @@
 #include "vm/view.h"
 #include "vm/window.h"
 
-static struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 
 /* ---- places in interval trees ---------------------------------------------------------------------------- */
 /* The walk of a closing record that stands at an interval which leaves its tree begins anew; that of a view that ends

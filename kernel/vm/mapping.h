@@ -29,6 +29,7 @@ struct mapping {
 struct space;
 /* PART_RANGE: perm holds from here on. */
 struct range_change { u8 part; u32 perm; vaddr_t from; struct avl_node node; };
+static inline struct range_change *change_of(const struct avl_node *n) { return container_of(n, struct range_change, node); }
 
 #define MAPPING_PERMS (SYS_VM_PERM_READ | SYS_VM_PERM_WRITE | SYS_VM_PERM_EXECUTE)
 

@@ -17,7 +17,7 @@
 static struct range_change *change_at(const struct mapping *m, vaddr_t va)
 {
 	for (struct avl_node *n = m->changes.root; n;) {
-		struct range_change *c = container_of(n, struct range_change, node);
+		struct range_change *c = change_of(n);
 		if (c->from == va)
 			return c;
 		n = va < c->from ? n->left : n->right;

@@ -18,6 +18,7 @@ static inline vaddr_t step_end(vaddr_t va) { return (va & ~(STEP_SPAN - 1)) + ST
 
 /* The mapping at va in r or in its regions, or NULL. Regions that are going hold none. */
 struct mapping *vmar_find(const struct vmar *r, vaddr_t va);
+static inline struct space *space_of(const struct mapping *m) { return m->region.parent->space; }
 /* The same from the root, for faults: the next one is mostly where the last one was. */
 static inline struct mapping *space_find(struct space *s, vaddr_t va)
 {

@@ -146,8 +146,7 @@ static inline sys_status_t tree_move_charge(struct tree *from, struct tree *to, 
 /* Empties [page, end) in bounded steps (a step: up to TREE_STEP pages or one shared subtree dropped, or one node
  * copied). True: done. Emptied slots become EMPTY; nodes without content go. NO_MEMORY cannot happen: removal never
  * needs a charge. But a large marker that sticks out of the range stays, and its part in the range goes on reading
- * as zero. That is right beyond an owner's end, and in content where nothing reads as zero anyway; who wants it exact
- * calls tree_split() for both ends first, in the same entry. Hardware entries of removed pages are the caller's matter
+ * as zero. That is right beyond an owner's end, and in content where nothing reads as zero anyway. Hardware entries of removed pages are the caller's matter
  * (frame.page.mapped must be 0 for pages that are freed). Nothing behind the owner's last page? Then pass TREE_ALL as
  * end: shared subtrees that reach beyond it go whole. */
 #define TREE_STEP 16u
@@ -165,9 +164,6 @@ sys_status_t tree_zero_step(struct tree *t, u64 *page, u64 end, enum tree_state 
  * state `to`. Statuses and *page as tree_zero_step: only a marker at an edge, if it changes in part, needs nodes. For
  * one page in a place of one's own (tree_edit_at): *at->slot = tree_with_state(*at->slot, to). */
 sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, enum tree_state to);
-/* Breaks a marker that reaches over the edge between page - 1 and page. SYS_OK: none does. VM_AGAIN: a shared node was
- * copied, call again. NO_MEMORY, BAD_STATE: it takes up to five nodes; nothing has changed. */
-sys_status_t tree_split(struct tree *t, u64 page);
 
 /* dst (initialised, empty, same or another account) becomes a snapshot of [page, page + pages) of src. Counts first,
  * charges dst's account, then cuts: NO_MEMORY or BAD_STATE change nothing. VM_AGAIN: what ended to make room may have

@@ -264,15 +264,3 @@ sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, 
 		merge(t, &at.path, index);
 	return step_done(page, end, &at, slots);
 }
-
-sys_status_t tree_split(struct tree *t, u64 page)
-{
-	u64 index = tree_index(t, page);
-	struct slots s = slots_at(t, page, 1);
-	struct spot at = { .copies = 1 };
-	tree_slot_t *slot;
-	if (tree_tag(*s.slot) != TREE_ZERO || s.into == 0)
-		return SYS_OK;
-	sys_status_t status = spot_reach(t, (struct window){ index, 1 }, index, false, &at);
-	return status == SYS_OK ? path_grow(t, index, level_within(index, TREE_ALL), &slot) : status;
-}

@@ -6,8 +6,7 @@
  *                                           is the others' now
  *   a shared node partly inside:            it is copied (that never charges); the next step goes on in the copy
  *   pages and markers inside the window:    all beside each other go, up to TREE_STEP pages and shared nodes
- *   a large marker partly inside:           it stays. To break it would take nodes (tree_split(), if they can be had);
- *                                           content ends in such markers where nobody looks, or where they read as
+ *   a large marker partly inside:           it stays. To break it would take nodes; content ends in such markers where nobody looks, or where they read as
  *                                           nothing does
  * Nodes that hold nothing any more go at once. So removal needs no memory, and a step's cost does not depend on how
  * large the content is.

@@ -317,7 +317,7 @@ START_TEST(removal_and_markers)
 	trees_remove(&a, 100, 20 * LEAF);
 	ck_assert_uint_eq(host_fail_charge_at, 1);
 	is_run(&a, 0, LEAF * LEAF, TREE_ZERO);
-	ck_assert_int_eq(tree_split(&a, 100), SYS_ERR_NO_MEMORY);
+	ck_assert_int_eq(trees_split(&a, 100), SYS_ERR_NO_MEMORY);
 	ck_assert_uint_eq(a.charged, charged);
 	is_run(&a, 0, LEAF * LEAF, TREE_ZERO);
 	ck_assert_int_eq(trees_split(&a, 100), SYS_OK);

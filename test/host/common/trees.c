@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "common/harness.h"
 #include "common/trees.h"
+#include "vm/tree_node.h"
 #include "vm/wait.h"
 
 #define STEP_FRAMES (TREE_STEP + 4 * TREE_LEVELS)
@@ -112,10 +113,25 @@ sys_status_t trees_set_state(struct tree *t, u64 *page, u64 end, unsigned from, 
 	return status;
 }
 
+static sys_status_t split_step(struct tree *t, u64 page)
+{
+	u64 index = tree_index(t, page);
+	struct spot at = { .copies = 1 };
+	struct tree_path p;
+	tree_slot_t *slot;
+	if (t->inlined || tree_tag(tree_lookup(t, page)) != TREE_ZERO)
+		return SYS_OK;
+	path_find(t, index, &p);
+	if ((index & (slot_span(p.low) - 1)) == 0)
+		return SYS_OK;
+	sys_status_t status = spot_reach(t, (struct window){ index, 1 }, index, false, &at);
+	return status == SYS_OK ? path_grow(t, index, level_within(index, TREE_ALL), &slot) : status;
+}
+
 sys_status_t trees_split(struct tree *t, u64 page)
 {
 	sys_status_t status;
-	for (unsigned copies = 0; (status = tree_split(t, page)) == VM_AGAIN; copies++)
+	for (unsigned copies = 0; (status = split_step(t, page)) == VM_AGAIN; copies++)
 		must(copies < TREE_LEVELS);
 	return status;
 }

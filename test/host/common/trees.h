@@ -13,6 +13,7 @@ void trees_remove(struct tree *t, u64 page, u64 end);
 /* *page: how far it came. */
 sys_status_t trees_zero(struct tree *t, u64 *page, u64 end, enum tree_state state);
 sys_status_t trees_set_state(struct tree *t, u64 *page, u64 end, unsigned from, enum tree_state to);
+/* Breaks a marker that reaches over the edge between page - 1 and page: SYS_OK, or what its nodes could not be had for. */
 sys_status_t trees_split(struct tree *t, u64 page);
 /* Everything goes; the tree is as new. */
 void trees_end(struct tree *t);
