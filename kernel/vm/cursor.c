@@ -18,6 +18,7 @@
 #include "lib/counters.h"
 #include "lib/string.h"
 #include "vm/mapping.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/view.h"
 
@@ -76,7 +77,7 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 	struct vmo *v = c->v;
 	sys_status_t status = tree_charge(&v->tree, 1);
 	if (status != SYS_OK)
-		return status;
+		return reclaim_but(shown, status);
 	status = tree_edit_at(&v->tree, c->page, c->retries > TREE_LEVELS, &c->at);
 	if (status == SYS_OK && ((unlikely(shown != zero_page) && !still_shows(c)) || !others_let_go(c, shown))) {
 		tree_prune(&v->tree, c->page);
@@ -84,7 +85,7 @@ static sys_status_t fill_page(struct cursor *c, paddr_t shown, struct page_ref *
 	}
 	if (status != SYS_OK) {
 		tree_uncharge(&v->tree, 1);
-		return status;
+		return reclaim_but(shown, status);
 	}
 	/* COMMIT */
 	*out = (struct page_ref){ fresh_page(c, shown), true, true };
@@ -139,11 +140,11 @@ sys_status_t cursor_find(struct cursor *c, bool write, bool own, struct page_ref
 		sys_status_t status = view_page(v->view, c->page, access, c->end - c->page, c->wait, &shown);
 		if (status != SYS_OK)
 			return status;
+		if (shown != zero_page)
+			seen(c, frame_of(shown));
 	}
 	if (own)
 		return fill_page(c, shown, out);
-	if (shown != zero_page)
-		seen(c, frame_of(shown));
 	*out = (struct page_ref){ shown, false, false };
 	c->page++;
 	return SYS_OK;

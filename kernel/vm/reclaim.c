@@ -23,6 +23,8 @@
 #include "vm/source.h"
 #include "vm/space.h"
 
+paddr_t reclaim_leaves;
+
 #define STEP_WORK   16u                 /* pages and VMOs looked at */
 #define ZERO_WORK   8u                  /* reading a page, in the same units */
 #define HARVEST_MAX 16u                 /* mappings asked whether they accessed a page; with more it counts as accessed */
@@ -157,11 +159,12 @@ static bool accessed(const struct vmo *v, const struct frame *f)
 }
 
 /* May this page of a root go? Else it has its new age. */
-static bool old_enough(struct account *a, const struct vmo *v, struct frame *f)
+static bool old_enough(struct account *a, const struct vmo *v, struct frame *f, paddr_t leaves)
 {
 	unsigned age = f->state & FRAME_AGE;
 	bool used = accessed(v, f), firm = (used || f->state & FRAME_HELD) && a->round.idle < IDLE_FIRM;
-	if (f->state & (FRAME_GUARDED | FRAME_WRITTEN) || source_awaits(v->source, v->hand))
+	if (f->state & (FRAME_GUARDED | FRAME_WRITTEN) || frame_addr(f) == leaves ||
+	    source_awaits(v->source, v->hand))
 		return false;
 	if (age >= a->round.oldest && !firm)
 		return true;
@@ -184,7 +187,7 @@ static bool next_round(struct account *a)
 	return false;
 }
 
-static bool roots_step(struct account *a)
+static bool roots_step(struct account *a, paddr_t leaves)
 {
 	struct vmo *v = first_of(&a->roots.contents);
 	if (v->round == a->round.number)
@@ -194,7 +197,7 @@ static bool roots_step(struct account *a)
 		struct frame *f = page_at_hand(v, end);
 		if (!f)
 			continue;
-		if (old_enough(a, v, f)) {
+		if (old_enough(a, v, f, leaves)) {
 			if (!hidden(v, f))
 				return true;
 			if (f->state & FRAME_WRITTEN)   /* its entries said so */
@@ -230,14 +233,16 @@ bool reclaim_spares(struct account *a)
 sys_status_t reclaim_step(void)
 {
 	struct account *a = account_short;
+	paddr_t leaves = reclaim_leaves;
 	account_short = NULL;
+	reclaim_leaves = 0;
 	if (!a)
 		return SYS_ERR_NO_MEMORY;
 	if (!list_empty(&a->forks))
 		forks_step(first_of(&a->forks));
 	else if (a->discardable.frames)
 		discard_step(&a->discardable);
-	else if (!a->roots.frames || !roots_step(a))
+	else if (!a->roots.frames || !roots_step(a, leaves))
 		return SYS_ERR_NO_MEMORY;
 	return VM_AGAIN;
 }

@@ -14,6 +14,13 @@ static inline sys_status_t reclaim_or(sys_status_t status)
 {
 	return unlikely(status == SYS_ERR_NO_MEMORY) ? reclaim_step() : status;
 }
+/* That charge was for a copy of this page, so the step leaves it: else its copy might never be made. */
+extern paddr_t reclaim_leaves;
+static inline sys_status_t reclaim_but(paddr_t page, sys_status_t status)
+{
+	reclaim_leaves = page;
+	return status;
+}
 /* A page that comes to this account, which is short, would take the place of one whose waiter has not run yet: it goes at once, and
  * who waits for it asks again, when the other one may have run. Not for ever: once in a while it is false. */
 bool reclaim_spares(struct account *a);

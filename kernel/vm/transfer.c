@@ -80,11 +80,11 @@ COLD static sys_status_t put_copy(struct vmo *dst, u64 page, struct tree_place *
 {
 	sys_status_t status = tree_charge(&dst->tree, 1);
 	if (status != SYS_OK)
-		return status;
+		return reclaim_but(shared, status);
 	status = tree_edit_at(&dst->tree, page, true, to);
 	if (status != SYS_OK) {
 		tree_uncharge(&dst->tree, 1);
-		return status;
+		return reclaim_but(shared, status);
 	}
 	/* COMMIT */
 	paddr_t copy = frame_alloc(FRAME_PAGE);

@@ -80,6 +80,37 @@ START_TEST(who_waited_uses_the_page_first)
 }
 END_TEST
 
+/* A page that is brought to be copied into the same account does not go to make room for its copy. */
+START_TEST(what_is_to_be_copied_stays)
+{
+	struct page_wait *w = &client[0].wait;
+	struct page_ref ref;
+	struct vmo *clone;
+	sys_status_t status;
+	u64 done, fresh = 0;
+	setup(8, 0);
+	must_ok(vmo_create_child(root, account, SYS_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, root->size, &clone));
+	object_cap(&clone->object);
+	shrink_to(1);
+	while ((status = whole(page_require(clone, 2, true, 1, 0, w, &ref))) == SYS_ERR_SHOULD_WAIT) {
+		must(fresh == 0);
+		pager_take(pager);
+		fill_aux(0, 1);
+		done = 0;
+		must_ok(pager_supply(pager, root, 2 * PAGE_SIZE_, PAGE_SIZE_, aux, 0, &done, &fresh));
+	}
+	must(status == SYS_ERR_NO_MEMORY && there(2));
+	walk();
+	must_ok(account_resize(account_root(), account, account->used + 1));
+	must(whole(page_require(clone, 2, true, 1, 0, w, &ref)) == SYS_OK && there(2));
+	shrink_to(0);
+	must(whole(page_require(clone, 3, true, 1, 0, w, &ref)) == SYS_ERR_SHOULD_WAIT);
+	page_wait_cancel(w);
+	object_uncap(&clone->object);
+	check_end();
+}
+END_TEST
+
 START_TEST(pages_of_a_root_go_and_come_back)
 {
 	setup(600, 0);
@@ -239,6 +270,7 @@ Suite *test_suite(void)
 {
 	Suite *s = suite_create("reclaim");
 	add_test(s, who_waited_uses_the_page_first);
+	add_test(s, what_is_to_be_copied_stays);
 	add_test(s, pages_of_a_root_go_and_come_back);
 	add_test(s, two_who_take_each_others_pages);
 	add_test(s, what_is_guarded_stays);

@@ -13,11 +13,13 @@ static bool supply_page(int root, u64 page, int aux, u64 from, bool cut, struct 
 	struct m_entry *e = entry_at(aux, from), *old = entry_at(root, page);
 	struct m_page *p;
 
+	if (cut && e && e->p && there_is(aux, from) == TREE_PAGE)
+		return false;
 	if (old && old->away)
 		entry_remove(root, old);
 	if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT && there_is(root, page) == TREE_EMPTY) {
 		must(cut || reclaimed[vmo[root].account]);
-		if (cut && (!reclaimed[vmo[root].account] || (e && e->p && there_is(aux, from) == TREE_PAGE)))
+		if (!reclaimed[vmo[root].account])
 			return false;
 		n->unsure += PAGE_SIZE_;
 	} else if (see(root, page, &p) == SYS_ERR_SHOULD_WAIT) {

@@ -25,6 +25,7 @@ static struct wants wanted;
 static sys_status_t fault_status;
 static u64 stamp;
 static unsigned requests;               /* of this call or access */
+static bool refuses;                    /* some of them; else all that there is room for are answered */
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
@@ -191,7 +192,7 @@ static void answer(int root, u64 first, u64 end)
 				to = page;
 		if (from == to) {
 			first += from == first;
-		} else if (chance(12) || !room_for(root, to - from) || !supply(root, name, from, to)) {
+		} else if ((refuses && chance(25)) || !room_for(root, to - from) || !supply(root, name, from, to)) {
 			give_error(root, name, from, end, code[choose(ARRAY_LEN(code))]);
 			end = from;
 		}
@@ -231,6 +232,7 @@ static void begin(struct wants wants)
 	world_failed = SYS_OK;
 	refused.root = NONE;
 	requests = 0;
+	refuses = chance(50) || wants.also.c != NONE;   /* two pages at once may not have room, however often they are brought */
 	host_fail_charge_at = world_arm;
 	under_way = true;
 }
