@@ -407,23 +407,7 @@ __attribute__((noinline)) void message_pager_ready(struct pager *p)
 	stand(p);
 }
 
-/* Makes sure that t's memory can be written there, so that a copy-out right after this cannot wait. */
-static sys_status_t prepare(struct thread *t, vaddr_t va, u64 len)
-{
-	while (len) {
-		u64 part = len;
-		void *unused;
-		sys_status_t status = space_reach(t->space, va, SYS_ACCESS_WRITE, &part, t->retries, &t->page, &unused);
-
-		if (status != SYS_OK)
-			return status;
-		va += part;
-		len -= part;
-	}
-	return SYS_OK;
-}
-
-/* Room for the answers is made sure of before anything is taken; a request's copy then needs no more than memory that is there. */
+/* A request is taken when its copy is there; what made room for the copy may have ended it. */
 int ipc_pager_recv(struct thread *t, struct pager *p, vaddr_t buf, u64 count, i64 deadline)
 {
 	u64 taken = 0;
@@ -433,18 +417,19 @@ int ipc_pager_recv(struct thread *t, struct pager *p, vaddr_t buf, u64 count, i6
 	if (p->dead || !p->endpoint)
 		return SYS_ERR_PEER_CLOSED;
 	while (taken < count && taken < 16 && !pqueue_empty(&p->queue)) {
-		sys_pager_request_t request;
-		vaddr_t to = buf + taken * sizeof(request);
+		const struct pqueue_node *first = pqueue_first(&p->queue);
+		sys_pager_request_t request = page_request(pager_first(p));
 		u64 done = 0;
-		sys_status_t status = prepare(t, to, sizeof(request));
+		sys_status_t status = space_copy_out(t->space, buf + taken * sizeof(request), &request, sizeof(request), &done, t->retries, &t->page);
 
 		if (status != SYS_OK && taken)
 			break;
 		if (status != SYS_OK)
 			return wait_for_page(t, status);
-		request = page_request(pager_take(p));
-		status = space_copy_out(t->space, to, &request, sizeof(request), &done, 0, &t->page);
-		ASSERT(status == SYS_OK);
+		if (unlikely(pqueue_first(&p->queue) != first))
+			continue;
+		/* COMMIT */
+		pager_take(p);
 		taken++;
 	}
 	if (!taken) {

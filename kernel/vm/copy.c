@@ -85,7 +85,7 @@ static sys_status_t copy(struct space *s, vaddr_t va, u8 *kernel, bool in, u64 l
 		else
 			memcpy(user, kernel + *done, n);
 		*done += n;
-		if (*done < len && arch_preempt_poll())
+		if (n == PAGE_SIZE_ && *done < len && arch_preempt_poll())      /* not in what is small: its copiers begin anew */
 			return VM_AGAIN;
 	}
 	return SYS_OK;

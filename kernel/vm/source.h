@@ -78,10 +78,15 @@ static inline sys_status_t pager_root(const struct pager *p, struct vmo **v, u64
 	sys_status_t status = vmo_resolve(v, offset, len);
 	return status == SYS_OK ? SYS_ERR_BAD_STATE : status;
 }
-/* Takes the first request off the queue, which is not empty: it is DELIVERED now. */
+/* The first request in the queue, which is not empty. */
+static inline struct page_wait *pager_first(const struct pager *p)
+{
+	return container_of(pqueue_first(&p->queue), struct page_wait, queue);
+}
+/* Takes it off: it is DELIVERED now. */
 static inline struct page_wait *pager_take(struct pager *p)
 {
-	struct page_wait *w = container_of(pqueue_first(&p->queue), struct page_wait, queue);
+	struct page_wait *w = pager_first(p);
 	pqueue_remove(&w->queue);
 	w->state = PAGE_WAIT_DELIVERED;
 	return w;

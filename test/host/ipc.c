@@ -158,10 +158,12 @@ START_TEST(message_at_the_edge)
 	ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
 	ck_assert_int_eq(actor_send(s, e, 0, SYS_TIME_INFINITE), SYS_OK);
 	ck_assert_int_eq(actor_goes_on(t), SYS_ERR_BAD_ADDRESS);
-	t->memory = place + PAGE_SIZE_ - 64;                            /* over a page's end */
+	t->memory = place + PAGE_SIZE_ - 64;                            /* over a page's end, in one go */
 	ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
+	host_preempt_every(1);
 	ck_assert_int_eq(actor_send(s, e, 0, SYS_TIME_INFINITE), SYS_OK);
 	ck_assert_int_eq(actor_goes_on(t), SYS_OK);
+	host_preempt_every(0);
 	expect_message(t, &m, 0);
 }
 END_TEST

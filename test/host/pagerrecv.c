@@ -152,8 +152,10 @@ START_TEST(refusals)
 	ck_assert_uint_eq(s->t->context.regs.rdx, 1);
 	ck_assert_uint_eq(got(s, 0).offset, 5 * PAGE_SIZE_);
 	ck_assert(client[1]->t->page.state == PAGE_WAIT_QUEUED && pqueue_on(&pager->above));
-	s->memory -= PAGE_SIZE_ - 24;                   /* across two pages */
+	s->memory -= PAGE_SIZE_ - 24;                   /* across two pages, in one go */
+	host_preempt_every(1);
 	ck_assert_int_eq(actor_pager_recv(s, pager, 2, SYS_TIME_POLL), SYS_OK);
+	host_preempt_every(0);
 	ck_assert_uint_eq(got(s, 0).offset, 6 * PAGE_SIZE_);
 	check();
 }
