@@ -7,6 +7,7 @@
 #include "vm/cursor.h"
 #include "vm/hint.h"
 #include "vm/mapping.h"
+#include "vm/reclaim.h"
 #include "vm/source.h"
 #include "vm/view.h"
 #include "vm/window.h"
@@ -56,8 +57,11 @@ static sys_status_t each_page(struct vmo *v, u32 op, u64 offset, u64 size, u64 *
 	struct cursor c;
 	cursor_begin(&c, v, (offset + *done) >> PAGE_SHIFT, MIN(end, (offset + size + PAGE_MASK) >> PAGE_SHIFT), 0, w);
 	c.unseen = true;
-	if (op == SYS_VMO_OP_DONT_NEED && !mapping_unmap_all(v, c.page, c.end))        /* so that an access is seen */
-		return VM_AGAIN;
+	if (op == SYS_VMO_OP_DONT_NEED) {
+		if (!mapping_unmap_all(v, c.page, c.end))       /* so that an access is seen */
+			return VM_AGAIN;
+		reclaim_oldest_first(v);
+	}
 	while (c.page < c.end) {
 		sys_status_t status = step(&c, op);
 		*done = MIN(size, MAX(offset + *done, c.page << PAGE_SHIFT) - offset);

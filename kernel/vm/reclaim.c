@@ -11,7 +11,7 @@
  *
  * The clock. A round looks at all pages of an account's roots. A page's age (frame.state) is in rounds: one that has just come,
  * or whose entries were found accessed, is young, others get older by one. A round drops the pages that are at least as old as
- * the oldest one that was seen in the round before, so DONT_NEED's go first, and what has just come for somebody who may not have
+ * the oldest one that was seen in the round before; after a DONT_NEED first one for its pages alone. What has just come for somebody who may not have
  * run yet is passed by at least once. If all are accessed all the time that does not protect them for ever (IDLE_FIRM).
  * Lock: the kernel lock.
  */
@@ -185,6 +185,14 @@ static bool next_round(struct account *a)
 		return true;
 	a->round.idle = 0;
 	return false;
+}
+
+void reclaim_oldest_first(struct vmo *v)
+{
+	struct account *a = v->object.account;
+	a->round.number++;              /* a round of its own, which looks at all of v */
+	a->round.oldest = FRAME_OLDEST;
+	v->hand = 0;
 }
 
 static bool roots_step(struct account *a, paddr_t leaves)

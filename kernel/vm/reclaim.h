@@ -7,6 +7,8 @@
 void reclaim_offer(struct vmo *v, struct cache *cache);
 /* It cannot any more; or v has nothing that could be looked at. */
 void reclaim_withdraw(struct vmo *v);
+/* Pages of the root v are as old as can be from now on: they go before all others. */
+void reclaim_oldest_first(struct vmo *v);
 /* For who is about to tell of `status`, and holds no place in any content: NO_MEMORY becomes VM_AGAIN if a step was done for the
  * account that was short; then the call or the access is made again. False steps end: at most a few rounds over what there is. */
 sys_status_t reclaim_step(void);
