@@ -6,34 +6,6 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 
-#define CHECK_OFFSET(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #field)
-CHECK_OFFSET(struct regs, rsi, R_RSI);
-CHECK_OFFSET(struct regs, rdx, R_RDX);
-CHECK_OFFSET(struct regs, r10, R_R10);
-CHECK_OFFSET(struct regs, r8, R_R8);
-CHECK_OFFSET(struct regs, r9, R_R9);
-CHECK_OFFSET(struct regs, r12, R_R12);
-CHECK_OFFSET(struct regs, r13, R_R13);
-CHECK_OFFSET(struct regs, r14, R_R14);
-CHECK_OFFSET(struct regs, r15, R_R15);
-CHECK_OFFSET(struct regs, rax, R_RAX);
-CHECK_OFFSET(struct regs, rbx, R_RBX);
-CHECK_OFFSET(struct regs, rbp, R_RBP);
-CHECK_OFFSET(struct regs, rcx, R_RCX);
-CHECK_OFFSET(struct regs, r11, R_R11);
-CHECK_OFFSET(struct regs, fs_base, R_FS);
-CHECK_OFFSET(struct regs, gs_base, R_GS);
-CHECK_OFFSET(struct regs, vector, R_VECTOR);
-CHECK_OFFSET(struct regs, error, R_ERROR);
-CHECK_OFFSET(struct regs, rip, R_RIP);
-CHECK_OFFSET(struct regs, cs, R_CS);
-CHECK_OFFSET(struct regs, rflags, R_RFLAGS);
-CHECK_OFFSET(struct regs, rsp, R_RSP);
-CHECK_OFFSET(struct regs, ss, R_SS);
-CHECK_OFFSET(struct arch_context, root, C_ROOT);
-CHECK_OFFSET(struct arch_context, fpu, C_FPU);
-_Static_assert(sizeof(struct regs) == R_SIZE && R_SIZE % 16 == 0, "traps start on the end of the registers");
-
 #define FLAGS_USER    0x202u            /* IF, and the bit that is always 1 */
 #define FPU_INIT_SIZE 576               /* legacy area and XSAVE header; what the header does not name is initial */
 #define FCW_INITIAL   0x37fu

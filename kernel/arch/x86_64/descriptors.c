@@ -16,6 +16,9 @@ CHECK_OFFSET(struct cpu, pending, CPU_PENDING);
 CHECK_OFFSET(struct cpu, number, CPU_NUMBER);
 CHECK_OFFSET(struct cpu, tss.rsp[0], CPU_RSP0);
 CHECK_OFFSET(struct cpu, area, CPU_AREA);
+CHECK_OFFSET(struct arch_context, root, C_ROOT);
+CHECK_OFFSET(struct arch_context, fpu, C_FPU);
+_Static_assert(sizeof(struct regs) == R_SIZE && R_SIZE % 16 == 0, "traps start on the end of the registers");
 _Static_assert(sizeof(struct cpu) == CPU_SIZE, "whole pages");
 
 struct gate { u16 offset0, selector; u8 ist, type; u16 offset1; u32 offset2, reserved; };

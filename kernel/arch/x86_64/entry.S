@@ -19,6 +19,12 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define TRAPS_WITH_ERROR 0x60227d00             /* a bit for each vector: 8, 10-14, 17, 21, 29, 30 */
 
+	.set offset, 0
+	.irp name, REGISTERS
+	.set R_\name, offset
+	.set offset, offset + 8
+	.endr
+
 	.text
 
 /* ---- syscall ------------------------------------------------------------------------------------------------- */
@@ -26,24 +32,24 @@
 	swapgs
 	movq %rsp, %gs:CPU_USER_RSP
 	movq %gs:CPU_CURRENT, %rsp
-	movq %rdi, R_RDI(%rsp)
-	movq %rsi, R_RSI(%rsp)
-	movq %rdx, R_RDX(%rsp)
-	movq %r10, R_R10(%rsp)
-	movq %r8, R_R8(%rsp)
-	movq %r9, R_R9(%rsp)
-	movq %r12, R_R12(%rsp)
-	movq %r13, R_R13(%rsp)
-	movq %r14, R_R14(%rsp)
-	movq %r15, R_R15(%rsp)
-	movq %rax, R_RAX(%rsp)
-	movq %rbx, R_RBX(%rsp)
-	movq %rbp, R_RBP(%rsp)
-	movq %rcx, R_RIP(%rsp)
-	movq %r11, R_RFLAGS(%rsp)
+	movq %rdi, R_rdi(%rsp)
+	movq %rsi, R_rsi(%rsp)
+	movq %rdx, R_rdx(%rsp)
+	movq %r10, R_r10(%rsp)
+	movq %r8, R_r8(%rsp)
+	movq %r9, R_r9(%rsp)
+	movq %r12, R_r12(%rsp)
+	movq %r13, R_r13(%rsp)
+	movq %r14, R_r14(%rsp)
+	movq %r15, R_r15(%rsp)
+	movq %rax, R_rax(%rsp)
+	movq %rbx, R_rbx(%rsp)
+	movq %rbp, R_rbp(%rsp)
+	movq %rcx, R_rip(%rsp)
+	movq %r11, R_rflags(%rsp)
 	movq %gs:CPU_USER_RSP, %rcx
-	movq %rcx, R_RSP(%rsp)
-	movq $VECTOR_SYSCALL, R_VECTOR(%rsp)
+	movq %rcx, R_rsp(%rsp)
+	movq $VECTOR_SYSCALL, R_vector(%rsp)
 	movq %rsp, %rdi
 	movq %gs:CPU_STACK, %rsp
 	xorl %ebp, %ebp
@@ -65,10 +71,10 @@
 	movq %rcx, %gs:CPU_ROOT
 	movq %rcx, %cr3
 1:	movl $MSR_FS_BASE, %ecx                 /* always: loading a selector, a program can zero what is there */
-	movl R_FS(%rbx), %eax
-	movl R_FS + 4(%rbx), %edx
+	movl R_fs_base(%rbx), %eax
+	movl R_fs_base + 4(%rbx), %edx
 	wrmsr
-	movq R_GS(%rbx), %rdx                   /* almost always 0, before and after */
+	movq R_gs_base(%rbx), %rdx                   /* almost always 0, before and after */
 	orq %gs:CPU_GS, %rdx
 	jnz 3f
 2:	movq %gs:CPU_FPU, %rcx                  /* whose state is in the registers; nobody's has a place too */
@@ -82,31 +88,31 @@
 	xsave64 C_FPU(%rcx)
 	xrstor64 C_FPU(%rbx)
 
-5:	cmpq $VECTOR_SYSCALL, R_VECTOR(%rbx)    /* rbx is current */
+5:	cmpq $VECTOR_SYSCALL, R_vector(%rbx)    /* rbx is current */
 	jne 6f
 	.if \careful
 	movl $0, kernel_lock + LOCK_HOLDER(%rip)
 	.endif
-	movq R_RIP(%rbx), %rcx                  /* canonical: it came by `syscall`, from below the last page, which is never mapped */
-	movq R_RFLAGS(%rbx), %r11
-	movq R_RDI(%rbx), %rdi
-	movq R_RSI(%rbx), %rsi
-	movq R_RDX(%rbx), %rdx
-	movq R_R10(%rbx), %r10
-	movq R_R8(%rbx), %r8
-	movq R_R9(%rbx), %r9
-	movq R_R12(%rbx), %r12
-	movq R_R13(%rbx), %r13
-	movq R_R14(%rbx), %r14
-	movq R_R15(%rbx), %r15
-	movq R_RAX(%rbx), %rax
-	movq R_RBP(%rbx), %rbp
-	movq R_RSP(%rbx), %rsp
-	movq R_RBX(%rbx), %rbx
+	movq R_rip(%rbx), %rcx                  /* canonical: it came by `syscall`, from below the last page, which is never mapped */
+	movq R_rflags(%rbx), %r11
+	movq R_rdi(%rbx), %rdi
+	movq R_rsi(%rbx), %rsi
+	movq R_rdx(%rbx), %rdx
+	movq R_r10(%rbx), %r10
+	movq R_r8(%rbx), %r8
+	movq R_r9(%rbx), %r9
+	movq R_r12(%rbx), %r12
+	movq R_r13(%rbx), %r13
+	movq R_r14(%rbx), %r14
+	movq R_r15(%rbx), %r15
+	movq R_rax(%rbx), %rax
+	movq R_rbp(%rbx), %rbp
+	movq R_rsp(%rbx), %rsp
+	movq R_rbx(%rbx), %rbx
 	swapgs
 	sysretq
 
-6:	movq R_RIP(%rbx), %rcx
+6:	movq R_rip(%rbx), %rcx
 	shrq $47, %rcx
 	jnz 7f
 	.if \careful
@@ -117,7 +123,7 @@
 	pop_registers
 	iretq
 
-3:	movq R_GS(%rbx), %rax
+3:	movq R_gs_base(%rbx), %rax
 	movq %rax, %gs:CPU_GS
 	movq %rax, %rdx
 	shrq $32, %rdx
@@ -141,7 +147,7 @@
 	.endm
 
 	.macro push_registers
-	subq $R_VECTOR - R_FS, %rsp             /* fs_base and gs_base stay */
+	subq $R_vector - R_fs_base, %rsp             /* fs_base and gs_base stay */
 	pushq %r11
 	pushq %rcx
 	pushq %rbp
@@ -175,7 +181,7 @@
 	popq %rbp
 	popq %rcx
 	popq %r11
-	addq $R_RIP - R_FS, %rsp
+	addq $R_rip - R_fs_base, %rsp
 	.endm
 
 	.globl syscall_entry, syscall_entry_careful
@@ -250,7 +256,7 @@ trap_stubs_careful:
 	.balign 64
 trap_common:
 	push_registers
-	testb $3, R_CS(%rsp)
+	testb $3, R_cs(%rsp)
 	jz trap_in_kernel
 	enter_from_user
 	call trap_user
@@ -259,7 +265,7 @@ trap_common:
 	.balign 64
 trap_common_careful:
 	push_registers
-	testb $3, R_CS(%rsp)
+	testb $3, R_cs(%rsp)
 	jz trap_in_kernel
 	enter_from_user
 	call trap_user_careful
@@ -268,7 +274,7 @@ trap_common_careful:
 /* Another CPU asks for something: what can be answered without the lock, is, and the context goes on. */
 trap_ipi:
 	push_registers
-	testb $3, R_CS(%rsp)
+	testb $3, R_cs(%rsp)
 	jz trap_in_kernel
 	enter_from_user
 	call trap_user_ipi

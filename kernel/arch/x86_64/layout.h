@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* layout.h: addresses, offsets and selectors that C and assembly must agree on. The offsets are checked in cpu.c. */
+/* layout.h: addresses, offsets and selectors that C and assembly must agree on. The offsets are checked in descriptors.c. */
 #pragma once
 
 /* Where things are. The image is linked at KERNEL_BASE + its physical address and fits one page table (2 MiB), whose
@@ -20,31 +20,10 @@
 #define SEL_USER_CODE   0x23
 #define SEL_TSS         0x28
 
-/* struct regs */
-#define R_RDI    0
-#define R_RSI    8
-#define R_RDX    16
-#define R_R10    24
-#define R_R8     32
-#define R_R9     40
-#define R_R12    48
-#define R_R13    56
-#define R_R14    64
-#define R_R15    72
-#define R_RAX    80
-#define R_RBX    88
-#define R_RBP    96
-#define R_RCX    104
-#define R_R11    112
-#define R_FS     120
-#define R_GS     128
-#define R_VECTOR 136
-#define R_ERROR  144
-#define R_RIP    152
-#define R_CS     160
-#define R_RFLAGS 168
-#define R_RSP    176
-#define R_SS     184
+/* struct regs: its words, in order. entry.S makes an offset R_name of each. */
+#define REGISTERS \
+	rdi, rsi, rdx, r10, r8, r9, r12, r13, r14, r15, rax, rbx, rbp, rcx, r11, fs_base, gs_base, \
+	vector, error, rip, cs, rflags, rsp, ss
 #define R_SIZE   192
 /* struct arch_context: the registers, then */
 #define C_ROOT   192

@@ -8,10 +8,7 @@
  * pointer for traps from user mode (TSS.rsp0) is the end of the current context's registers. fs_base and gs_base are
  * what the kernel set: a program cannot change its own (CR4.FSGSBASE is off). rcx and r11 are not saved when the
  * context came by syscall. */
-struct regs {
-	u64 rdi, rsi, rdx, r10, r8, r9, r12, r13, r14, r15, rax, rbx, rbp, rcx, r11, fs_base, gs_base;
-	u64 vector, error, rip, cs, rflags, rsp, ss;
-};
+struct regs { u64 REGISTERS; };
 
 struct arch_context {
 	struct regs regs;                       /* first: entry.S */

@@ -5,10 +5,7 @@
 #include "arch/x86_64/layout.h"
 #include "lib/types.h"
 
-struct regs {
-	u64 rdi, rsi, rdx, r10, r8, r9, r12, r13, r14, r15, rax, rbx, rbp, rcx, r11, fs_base, gs_base;
-	u64 vector, error, rip, cs, rflags, rsp, ss;
-};
+struct regs { u64 REGISTERS; };
 
 struct arch_context {
 	struct regs regs;
