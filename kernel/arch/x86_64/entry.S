@@ -56,7 +56,7 @@
 	.endm
 
 /* ---- out: rax is the context to leave into ------------------------------------------------------------------- */
-	.macro way_out careful
+	.macro way_out again, careful
 	movq %rax, %rbx
 	cmpq %rbx, %gs:CPU_CURRENT
 	je 5f
@@ -139,11 +139,7 @@
 	movl $13, %esi
 	xorl %edx, %edx
 	call kernel_exception
-	.if \careful
-	jmp leave_careful
-	.else
-	jmp leave
-	.endif
+	jmp \again
 	.endm
 
 	.macro push_registers
@@ -190,14 +186,14 @@ syscall_entry:
 	save_syscall_registers
 	call kernel_syscall
 leave:
-	way_out 0
+	way_out leave, 0
 
 	.balign 64
 syscall_entry_careful:
 	save_syscall_registers
 	call syscall_careful
 leave_careful:
-	way_out 1
+	way_out leave_careful, 1
 
 /* noreturn void arch_leave(struct arch_context *) */
 	.globl arch_leave
@@ -243,8 +239,11 @@ trap_stubs:
 trap_stubs_careful:
 	trap_table trap_common_careful
 
-	/* The registers are saved; from user mode. Takes the CPU's stack. */
-	.macro enter_from_user
+	/* Saves the registers; from user mode, takes the CPU's stack. */
+	.macro enter_trap
+	push_registers
+	testb $3, R_cs(%rsp)
+	jz trap_in_kernel
 	swapgs
 	movq %rsp, %rdi
 	movq %gs:CPU_STACK, %rsp
@@ -255,28 +254,19 @@ trap_stubs_careful:
 
 	.balign 64
 trap_common:
-	push_registers
-	testb $3, R_cs(%rsp)
-	jz trap_in_kernel
-	enter_from_user
+	enter_trap
 	call trap_user
 	jmp leave
 
 	.balign 64
 trap_common_careful:
-	push_registers
-	testb $3, R_cs(%rsp)
-	jz trap_in_kernel
-	enter_from_user
+	enter_trap
 	call trap_user_careful
 	jmp leave_careful
 
 /* Another CPU asks for something: what can be answered without the lock, is, and the context goes on. */
 trap_ipi:
-	push_registers
-	testb $3, R_cs(%rsp)
-	jz trap_in_kernel
-	enter_from_user
+	enter_trap
 	call trap_user_ipi
 	testq %rax, %rax
 	jnz leave_careful
