@@ -36,24 +36,7 @@ static struct span span_around(paddr_t base, u64 size)
 
 static u64 span_len(struct span s) { return s.end > s.first ? s.end - s.first : 0; }
 
-noreturn static void too_little(u64 frames, u64 needed)
-{
-	refuse("too little memory: %lu KiB free after the kernel and its modules, %lu KiB needed",
-		(unsigned long)(frames * 4), (unsigned long)(needed * 4));
-}
-
-static bool inside_ram(const struct boot_info *boot, struct span s)
-{
-	u64 covered = 0;
-
-	for (u32 i = 0; i < boot->rams; i++) {
-		struct span ram = span_inside(boot->ram[i]);
-		covered += span_len((struct span){ MAX(ram.first, s.first), MIN(ram.end, s.end) });
-	}
-	return covered == span_len(s);
-}
-
-/* What may not be given out. A loader that loads more than there is room for puts modules where no RAM is. */
+/* What may not be given out. */
 static void collect_cuts(const struct boot_info *boot)
 {
 	cuts = 0;
@@ -63,8 +46,6 @@ static void collect_cuts(const struct boot_info *boot)
 	for (u32 i = 0; i < boot->modules; i++) {
 		struct span s = span_around(boot->module[i].base, boot->module[i].size);
 		ASSERT(page_aligned(boot->module[i].base));
-		if (!inside_ram(boot, s))
-			too_little(0, MEM_MINIMUM >> PAGE_SHIFT);
 		cut[cuts++] = s;
 		module_frames += span_len(s);
 	}
@@ -96,14 +77,15 @@ static void collect_fresh(struct span ram)
 /* The table goes to the beginning of the largest span. */
 static void place_table(void)
 {
-	u64 need = page_up(frame_table_bytes()) >> PAGE_SHIFT;
+	u64 need = page_up(frame_table_bytes()) >> PAGE_SHIFT, least = MEM_MINIMUM >> PAGE_SHIFT;
 	struct span *largest = &fresh[0];
 
 	for (u32 i = 1; i < fresh_spans; i++)
 		if (span_len(fresh[i]) > span_len(*largest))
 			largest = &fresh[i];
-	if (!fresh_spans || span_len(*largest) < need || free_frames < need + (MEM_MINIMUM >> PAGE_SHIFT))
-		too_little(free_frames > need ? free_frames - need : 0, MEM_MINIMUM >> PAGE_SHIFT);
+	if (!fresh_spans || span_len(*largest) < need || free_frames < need + least)
+		refuse("too little memory: %lu KiB free after the kernel and its modules, %lu KiB needed",
+			(free_frames > need ? free_frames - need : 0) * 4, least * 4);
 
 	frame_table = phys_to_virt(largest->first << PAGE_SHIFT);
 	memset(frame_table, 0, frame_table_bytes());

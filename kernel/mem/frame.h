@@ -56,7 +56,7 @@ enum { MEM_POISONING = 0 };
 #define MEM_MINIMUM (8ull << 20)        /* bytes that must be free after the kernel, its table and its modules */
 
 /* Lays the table out over the machine's RAM. `taken` ranges stay FRAME_NONE; modules become FRAME_MODULE. Panics with a clear text when there is too little
- * memory: less than MEM_MINIMUM free, or a module that does not lie in RAM whole. Costs the clearing of the table; nothing for each frame. */
+ * memory: less than MEM_MINIMUM free. Costs the clearing of the table; nothing for each frame. */
 void frame_init(const struct boot_info *boot);
 /* A frame of that kind, refs 1, the rest of the entry zero; its content is whatever it was (debug: poison). The caller was charged. */
 paddr_t frame_alloc(enum frame_kind kind);

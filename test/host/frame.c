@@ -247,33 +247,6 @@ START_TEST(too_little_memory)
 }
 END_TEST
 
-/* A module that the machine has no RAM for, whole or in part, or that lies in a hole. */
-START_TEST(module_outside_ram)
-{
-	struct boot_info boot;
-
-	host_machine_init(MANY);
-	host_boot_info(&boot);
-	boot.modules = 1;
-	boot.module[0].base = (RAM + MANY - 1) << PAGE_SHIFT;
-	boot.module[0].size = PAGE_SIZE_;
-	frame_init(&boot);
-	boot.module[0].size = PAGE_SIZE_ + 1;
-	expect_panic(init_from, &boot, "too little memory: 0 KiB free");
-	boot.module[0].base = (RAM + MANY + 100) << PAGE_SHIFT;
-	expect_panic(init_from, &boot, "too little memory: 0 KiB free");
-	boot.ram[1] = frames_range(RAM + 11, MANY - 11);
-	boot.ram[0] = frames_range(RAM, 10);
-	boot.rams = 2;
-	boot.module[0].base = (RAM + 9) << PAGE_SHIFT;
-	boot.module[0].size = 3 * PAGE_SIZE_;
-	expect_panic(init_from, &boot, "too little memory: 0 KiB free");
-	boot.ram[0] = frames_range(RAM, 11);                    /* two ranges side by side will do */
-	frame_init(&boot);
-	frame_check();
-}
-END_TEST
-
 /* The table must lie in one piece: memory in splinters is no use. */
 START_TEST(no_room_for_table)
 {
@@ -357,7 +330,6 @@ Suite *test_suite(void)
 	add_test(s, frame_modules);
 	add_test(s, frame_take_module_misuse);
 	add_test(s, too_little_memory);
-	add_test(s, module_outside_ram);
 	add_test(s, no_room_for_table);
 	add_test(s, random_layouts);
 	return s;
