@@ -3,7 +3,6 @@
 #include "cap/slot.h"
 #include "init.h"
 #include "ipc/ipc.h"
-#include "lib/assert.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sched/sched.h"
@@ -29,11 +28,7 @@ static void memory_init(const struct boot_info *boot)
 
 noreturn void kernel_main(const struct boot_info *boot)
 {
-	const char *missing = arch_cpu_missing();
-
 	kprintf("vellum: started by %s on %s\n", boot->loader, boot->cpu);
-	if (missing)
-		refuse("this CPU lacks %s", missing);
 	memory_init(boot);
 	vm_randomise = !option(boot, "norandom");
 	vmo_boot();

@@ -132,11 +132,10 @@ int  arch_console_read(void);                                        /* next byt
 noreturn void arch_shutdown(u32 code);
 #define ARCH_SHUTDOWN_PANIC 255u
 #define ARCH_SHUTDOWN_REFUSED 254u      /* refuse(), lib/assert.h */
-/* panic()'s beginning: stops the other CPUs, so that what is printed is whole. Returns on the first CPU that panics only. */
-void arch_panic_begin(void);
+/* Stops all other CPUs for ever, wherever they are: panic() begins with it, so that what is printed is whole. Returns on the first CPU that calls it only. */
+void arch_cpus_halt(void);
 /* panic()'s second half: registers, symbolised backtrace, then arch_shutdown as failed. */
 noreturn void arch_panic_dump(void);
 /* Walker: no page of the kernel's own is writable and executable, none is the user's; says on the console what it found. */
 void arch_check(void);
 u64 arch_random(void);                                               /* RDRAND where there is one, else mixed TSC */
-const char *arch_cpu_missing(void);                                  /* NULL, or what this CPU lacks that the kernel needs */

@@ -9,7 +9,7 @@ static bool panicking;
 noreturn void panic(const char *format, ...)
 {
 	va_list args;
-	arch_panic_begin();
+	arch_cpus_halt();
 	if (panicking) {
 		kprintf("\nvellum: PANIC: again, while reporting the first\n");
 		arch_shutdown(ARCH_SHUTDOWN_PANIC);

@@ -37,7 +37,7 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 	serial_init();
 	if (magic != BOOT_BY_PVH && magic != MULTIBOOT2_BOOTLOADER_MAGIC)
 		refuse("not started by a multiboot2 or PVH loader");
-	const char *missing = arch_cpu_missing();
+	const char *missing = cpu_missing();
 	if (missing)
 		refuse("this CPU lacks %s", missing);
 	cpu_read_features();
@@ -53,7 +53,7 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 	boot_map_memory();
 	smp_reserve();
 	boot_unpack_bundles();
-	interrupt_init();
+	interrupt_init(true);
 	time_init(tsc);
 	kernel_main(&boot_info);
 }

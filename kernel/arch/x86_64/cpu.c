@@ -53,7 +53,7 @@ static struct features features_read(void)
 	return f;
 }
 
-const char *arch_cpu_missing(void)
+const char *cpu_missing(void)
 {
 	struct features f = features_read();
 	if (!bit(f.word[BASIC_D], 4)) return "a time stamp counter";
@@ -151,7 +151,7 @@ u64 arch_random(void)
 		__asm__ volatile ("rdrand %0; setc %1" : "=r"(value), "=qm"(ok));
 	if (ok)
 		return value;
-	value = state = (state ^ read_tsc()) + 0x9e3779b97f4a7c15;
+	value = state = (state ^ arch_cycles()) + 0x9e3779b97f4a7c15;
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
 	value = (value ^ value >> 27) * 0x94d049bb133111eb;
 	return value ^ value >> 31;

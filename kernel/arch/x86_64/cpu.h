@@ -75,6 +75,8 @@ void cpu_init_traps(unsigned number);
 /* Which of entry.S' two sets of ways in is used, by the interrupt table and by the `syscall` of this CPU (others: cpu_init_features()). */
 void cpu_set_entries(bool careful);
 void cpu_init_syscall(void);            /* the `syscall` of this CPU: as cpu_set_entries() was told last */
+/* What this CPU lacks that the kernel needs; NULL: nothing. */
+const char *cpu_missing(void);
 /* The boot CPU's features become those of all: what the kernel uses. After the check for what is missing. */
 void cpu_read_features(void);
 /* Has this CPU all that the boot CPU has? */
@@ -99,8 +101,8 @@ void backtrace_set_registers(const struct regs *r);
 /* The function that holds a code address, and its start; NULL: none. */
 const char *backtrace_symbol(u64 address, u64 *start);
 
-/* 8259 and local APIC; interrupts come when they are let in. */
-void interrupt_init(void);
+/* 8259, whose line goes to the boot CPU alone, as NMIs do, and local APIC; interrupts come when they are let in. */
+void interrupt_init(bool boot_cpu);
 /* Notes what came, answers the interrupt controller. */
 void interrupt_note(u64 vector);
 void time_init(u64 entry_tsc);
@@ -108,7 +110,6 @@ void time_init_cpu(void);               /* the alarm of this CPU, as the boot CP
 /* The timer's interrupt; true when the time asked for is there (else it was set again). */
 bool time_interrupt(void);
 
-void apic_init(bool boot_cpu);          /* the 8259's line and NMIs go to the boot CPU alone */
 u32  apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
 /* Sends an interrupt to the CPU of this APIC id; `command`: the low half of the interrupt command register. What was written before is seen there. */
@@ -140,9 +141,7 @@ void measure_end(void);
 enum request { REQUEST_KICK = 1, REQUEST_STOP = 2, REQUEST_FLUSH = 4 };
 /* Does what the lock's holder asks of this CPU. */
 void requests_answer(void);
-/* Stops all other CPUs for ever, wherever they are. */
-void cpus_halt(void);
-/* Another CPU said so (cpus_halt): an NMI has brought this one here. */
+/* Another CPU said so (arch_cpus_halt): an NMI has brought this one here. */
 bool cpu_was_halted(void);
 /* ---- contexts (context.c) ---- */
 extern struct arch_context context_nobody;      /* takes FPU state that nobody needs any more; any CPU's */

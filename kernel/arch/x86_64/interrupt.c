@@ -55,21 +55,6 @@ void apic_send(u32 apic_id, u32 command)
 	apic_write(APIC_COMMAND, command);
 }
 
-void apic_init(bool boot_cpu)
-{
-	u64 base = read_msr(MSR_APIC_BASE);
-	x2apic = cpu_has_x2apic();
-	write_msr(MSR_APIC_BASE, base | APIC_ENABLE);
-	if (x2apic)
-		write_msr(MSR_APIC_BASE, base | APIC_ENABLE | APIC_X2);
-	apic_write(APIC_TPR, 0);
-	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	apic_write(APIC_LVT_ERROR, LVT_MASKED | VECTOR_STRAY);
-	apic_write(APIC_LVT_LINT0, boot_cpu ? LVT_EXTINT : LVT_MASKED);         /* the 8259's line */
-	apic_write(APIC_LVT_LINT1, boot_cpu ? LVT_NMI : LVT_MASKED);
-	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
-}
-
 /* ---- 8259 ---------------------------------------------------------------------------------------------------- */
 static void pic_init(void)
 {
@@ -97,10 +82,21 @@ static void pic_line7(u16 chip)
 }
 
 /* ---- both ---------------------------------------------------------------------------------------------------- */
-void interrupt_init(void)
+void interrupt_init(bool boot_cpu)
 {
-	pic_init();
-	apic_init(true);
+	u64 base = read_msr(MSR_APIC_BASE);
+	if (boot_cpu)
+		pic_init();
+	x2apic = cpu_has_x2apic();
+	write_msr(MSR_APIC_BASE, base | APIC_ENABLE);
+	if (x2apic)
+		write_msr(MSR_APIC_BASE, base | APIC_ENABLE | APIC_X2);
+	apic_write(APIC_TPR, 0);
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	apic_write(APIC_LVT_ERROR, LVT_MASKED | VECTOR_STRAY);
+	apic_write(APIC_LVT_LINT0, boot_cpu ? LVT_EXTINT : LVT_MASKED);         /* the 8259's line */
+	apic_write(APIC_LVT_LINT1, boot_cpu ? LVT_NMI : LVT_MASKED);
+	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
 }
 
 /* The console's ring needs the kernel lock: while this CPU halts without it, the bytes stay in the UART. */
@@ -146,7 +142,7 @@ unsigned arch_take_pending(void)
 /* Entries are told apart by their count. Once it is so, it stays so for the entry: callers of whoever was told look too before they leave. */
 static bool polled_long(struct cpu *cpu)
 {
-	u64 now = read_tsc(), entry = counters.entries + counters.faults;
+	u64 now = arch_cycles(), entry = counters.entries + counters.faults;
 	if (cpu->polled_entry != entry) {
 		cpu->polled_entry = entry;
 		cpu->polled_first = now;

@@ -12,13 +12,6 @@ static inline u8 in8(u16 port)
 	return value;
 }
 
-static inline u64 read_tsc(void)
-{
-	u32 low, high;
-	__asm__ volatile ("rdtsc" : "=a"(low), "=d"(high));
-	return (u64)high << 32 | low;
-}
-
 #define MSR_APIC_BASE    0x1bu
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_X2APIC       0x800u

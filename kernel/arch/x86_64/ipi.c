@@ -94,7 +94,7 @@ void mmu_shootdown(paddr_t root)
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------- */
-static u32 halter;                      /* whose cpus_halt() it is: its number + 1; the first wins */
+static u32 halter;                      /* whose arch_cpus_halt() it is: its number + 1; the first wins */
 
 bool cpu_was_halted(void)
 {
@@ -102,7 +102,7 @@ bool cpu_was_halted(void)
 	return who && who != arch_cpu() + 1;
 }
 
-void cpus_halt(void)
+void arch_cpus_halt(void)
 {
 	u32 nobody = 0;
 	__atomic_compare_exchange_n(&halter, &nobody, arch_cpu() + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -112,5 +112,3 @@ void cpus_halt(void)
 		if (i != arch_cpu() && __atomic_load_n(&cpu_block(i)->up, __ATOMIC_SEQ_CST))
 			apic_send(cpu_block(i)->apic_id, APIC_NMI);
 }
-
-void arch_panic_begin(void) { cpus_halt(); }

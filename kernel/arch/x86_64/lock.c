@@ -57,10 +57,10 @@ static bool my_turn(u64 waited)
 
 static void lock_wait(struct cpu *cpu)
 {
-	u64 begin = read_tsc();
+	u64 begin = arch_cycles();
 	__atomic_fetch_add(&kernel_lock.waiters, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&cpu->waiting, true, __ATOMIC_SEQ_CST);
-	while (!my_turn(read_tsc() - begin) || __atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) || !grab()) {
+	while (!my_turn(arch_cycles() - begin) || __atomic_load_n(&kernel_lock.holder, __ATOMIC_RELAXED) || !grab()) {
 		requests_answer();
 		__asm__ volatile ("pause");
 	}
@@ -107,12 +107,12 @@ bool arch_longest_entry_call(u64 *number)
 void measure_begin(void)
 {
 	if (measuring)
-		this_cpu()->entered = read_tsc();
+		this_cpu()->entered = arch_cycles();
 }
 
 void measure_end(void)
 {
-	u64 took = measuring ? read_tsc() - this_cpu()->entered : 0;
+	u64 took = measuring ? arch_cycles() - this_cpu()->entered : 0;
 	if (took <= longest)
 		return;
 	longest = took;

@@ -11,7 +11,7 @@ noreturn void arch_shutdown(u32 code)
 	out32(PORT_QEMU_EXIT, code);
 	for (const char *text = "Shutdown"; *text; text++)
 		out8(PORT_BOCHS_EXIT, (u8)*text);
-	cpus_halt();
+	arch_cpus_halt();
 	for (;;)
 		__asm__ volatile ("cli; hlt");
 }

@@ -113,7 +113,7 @@ noreturn void smp_entry(struct cpu *cpu)
 	}
 	cpu_init_traps(cpu->number);
 	cpu_init_features();
-	apic_init(false);
+	interrupt_init(false);
 	time_init_cpu();
 	cpu->apic_id = cpu_apic_id();
 	__atomic_store_n(&cpu->up, true, __ATOMIC_SEQ_CST);

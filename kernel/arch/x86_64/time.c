@@ -27,7 +27,6 @@
 #define APIC_TIMER_CURRENT 0x390u
 #define APIC_TIMER_DIVIDE  0x3e0u
 #define DIVIDE_BY_16       3u
-#define LVT_MASKED         (1u << 16)
 #define LVT_DEADLINE       (1u << 18)
 #define NS 1000000000ull
 
@@ -66,10 +65,10 @@ struct edge { u64 tsc, width; u32 apic; u16 count; };
 /* The moment when the PIT's counter becomes `at` or less: between two reads that are `width` apart. */
 static bool pit_edge(u16 at, struct edge *e)
 {
-	u64 before = read_tsc();
+	u64 before = arch_cycles();
 	for (u32 i = 0; i < POLLS; i++) {
 		u16 count = pit_read();
-		u64 now = read_tsc();
+		u64 now = arch_cycles();
 		if (count <= at) {
 			*e = (struct edge){ now, now - before, apic_read(APIC_TIMER_CURRENT), count };
 			return true;
@@ -146,7 +145,7 @@ void time_init_cpu(void)
 /* ---- clock and alarm ----------------------------------------------------------------------------------------- */
 i64 arch_now(void)
 {
-	return (i64)scale(read_tsc() - tsc_start, tsc_to_ns);
+	return (i64)scale(arch_cycles() - tsc_start, tsc_to_ns);
 }
 
 static void program(i64 when)

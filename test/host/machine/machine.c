@@ -296,7 +296,7 @@ noreturn void arch_shutdown(u32 code)
 	exit((int)code);
 }
 
-void arch_panic_begin(void) {}
+void arch_cpus_halt(void) {}
 
 noreturn void arch_panic_dump(void)
 {
@@ -313,5 +313,3 @@ u64 arch_random(void)
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	return z ^ z >> 31;
 }
-
-const char *arch_cpu_missing(void) { return NULL; }
