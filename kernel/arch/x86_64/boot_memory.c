@@ -11,7 +11,7 @@
  * execute, besides the kernel's half (boot_take_low, boot_low_root).
  *
  * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
- * The boot CPU alone; pages are global.
+ * The boot CPU alone; pages are global. arch_check(): kernel lock.
  */
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/cpu.h"
@@ -27,6 +27,7 @@
 
 #define P_PRESENT  (1ull << 0)
 #define P_WRITE    (1ull << 1)
+#define P_USER     (1ull << 2)
 #define P_UNCACHED (3ull << 3)
 #define P_LARGE    (1ull << 7)
 #define P_GLOBAL   (1ull << 8)
@@ -257,4 +258,34 @@ void boot_map_cpu(unsigned number)
 	map_new((u64)stacks->stack, (u64)stacks->ist_guard);
 	map_new((u64)stacks->ist, (u64)(stacks + 1));
 	map_new(block, block + CPU_SIZE);
+}
+
+/* ---- walker -------------------------------------------------------------------------------------------------- */
+struct tally { u64 writable, executable; };
+
+/* allowed: the rights of the levels above, ANDed (P_NOEXEC: ORed). Depth: the four levels. */
+static void check_table(const u64 *entry, unsigned level, unsigned first, u64 allowed, struct tally *tally)
+{
+	for (unsigned i = first; i < ARRAY_LEN(root); i++) {
+		u64 rights = (entry[i] & allowed & (P_WRITE | P_USER)) | ((entry[i] | allowed) & P_NOEXEC);
+		if (!(entry[i] & P_PRESENT))
+			continue;
+		if (level > 1 && !(entry[i] & P_LARGE)) {
+			check_table(phys_to_virt(entry[i] & P_FRAME), level - 1, 0, rights, tally);
+			continue;
+		}
+		ASSERT(!(rights & P_USER));
+		ASSERT(!(rights & P_WRITE) || (rights & P_NOEXEC));
+		tally->writable += (rights & P_WRITE) != 0;
+		tally->executable += !(rights & P_NOEXEC);
+	}
+}
+
+/* Every root shares the kernel's half, so looking at one is enough. */
+void arch_check(void)
+{
+	struct tally tally = { 0, 0 };
+	check_table(root, 4, ARRAY_LEN(root) / 2, P_WRITE | P_USER, &tally);
+	ASSERT(tally.writable > 0 && tally.executable > 0);
+	kprintf("vellum: kernel pages: %lu writable, %lu executable, none both\n", tally.writable, tally.executable);
 }
