@@ -54,8 +54,3 @@ void pqueue_resign(struct pqueue_node *n)
 		list_insert_after(&n->leader, heir);
 	list_remove(&n->leader);
 }
-
-struct pqueue_node *pqueue_next(const struct pqueue *q, const struct pqueue_node *n)
-{
-	return n->all.next == &q->all ? NULL : container_of(n->all.next, struct pqueue_node, all);
-}

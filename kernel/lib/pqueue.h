@@ -50,6 +50,3 @@ static inline void pqueue_remove_alone(struct pqueue *q)
 {
 	list_init(&q->all);
 }
-
-/* The one behind it in order, or NULL. */
-struct pqueue_node *pqueue_next(const struct pqueue *q, const struct pqueue_node *n);

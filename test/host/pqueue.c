@@ -47,6 +47,12 @@ static void remove_one(struct waiter *w)
 		model[at] = model[at + 1];
 }
 
+/* The one behind it in order, or NULL. */
+static struct pqueue_node *next_of(const struct pqueue_node *n)
+{
+	return n->all.next == &queue.all ? NULL : container_of(n->all.next, struct pqueue_node, all);
+}
+
 static void compare(void)
 {
 	struct pqueue_node *n = pqueue_first(&queue);
@@ -54,7 +60,7 @@ static void compare(void)
 	bool alone = waiting == 1 && list_empty(&queue.leaders);        /* it came into an empty queue: no leader */
 
 	must(pqueue_empty(&queue) == !waiting);
-	for (unsigned i = 0; i < waiting; i++, n = pqueue_next(&queue, n)) {
+	for (unsigned i = 0; i < waiting; i++, n = next_of(n)) {
 		bool leads = !alone && (i == 0 || model[i - 1]->node.priority != model[i]->node.priority);
 		must(n == &model[i]->node);
 		must(pqueue_on(n));
@@ -79,8 +85,8 @@ START_TEST(order)
 		compare();
 	}
 	ck_assert_ptr_eq(pqueue_first(&queue), &waiter[1].node);
-	ck_assert_ptr_eq(pqueue_next(&queue, &waiter[1].node), &waiter[5].node);
-	ck_assert_ptr_null(pqueue_next(&queue, &waiter[6].node));
+	ck_assert_ptr_eq(next_of(&waiter[1].node), &waiter[5].node);
+	ck_assert_ptr_null(next_of(&waiter[6].node));
 }
 END_TEST
 
