@@ -205,7 +205,7 @@ int call_vmo_info(struct call *c)
 	if (status != SYS_OK)
 		return status;
 	info.rights = c->slot[0]->rights;
-	return call_copy_out(c, c->r->rsi, &info, sizeof(info));
+	return call_copy_out(c, c->r->rsi, &info, offsetof(sys_vmo_info_t, rights) + sizeof(info.rights));      /* no padding */
 }
 
 /* ---- regions ---------------------------------------------------------------------------------------------------------------------------- */
