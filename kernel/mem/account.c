@@ -51,7 +51,7 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	a->round.number = 1;
 	a->round.oldest = FRAME_OLDEST;
 	list_init(&a->dying_link);
-	low_init(&a->low);
+	list_init(&a->low.firing);
 	account_figure(a);
 }
 

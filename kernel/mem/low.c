@@ -32,11 +32,6 @@ static struct watch *last_before(const struct watch_low *low, u64 threshold, uin
 	return best;
 }
 
-void low_init(struct watch_low *low)
-{
-	list_init(&low->firing);
-}
-
 /* They are to be told from the top of [from, before). */
 static void note(struct watch_low *low, u64 from, u64 before)
 {

@@ -108,7 +108,6 @@ void watch_slot_moved(const void *from, const void *to);
 void watch_check(bool (*names)(const void *slot, const struct object *o));
 
 /* ---- low.c: accounts ---------------------------------------------------------------------------------------------------------------- */
-void low_init(struct watch_low *low);
 /* The free frames are so many now: what fell below its threshold is to be told. *quiet: the largest threshold that is not above `free`;
  * *passed: the smallest that is (UINT64_MAX: none). O(log n). */
 void low_look(struct watch_low *low, u64 free, u64 *quiet, u64 *passed);

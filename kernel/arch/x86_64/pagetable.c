@@ -124,8 +124,8 @@ unsigned pt_missing(paddr_t root, vaddr_t va)
 struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const paddr_t *tables)
 {
 	struct way way;
-	u64 rights = walk(&way, root, va);
-	DEBUG_ASSERT(page_aligned(frame) && (frame & ~E_FRAME) == 0 && flags & PT_READ);
+	struct pt_entry old = { 0, 0 };
+	walk(&way, root, va);
 	while (way.level > 1) {
 		u64 *entry = way.at[way.level];
 		*entry = *tables | E_PRESENT | E_WRITE | E_USER;
@@ -134,14 +134,8 @@ struct pt_entry pt_map(paddr_t root, vaddr_t va, paddr_t frame, u32 flags, const
 		way.level--;
 		way.at[way.level] = table_at(*tables++, va, way.level);
 	}
-	u64 new = entry_make(frame, flags), old = entry_swap(way.at[1], new);
-	if (old & E_PRESENT)
-		mmu_flush_page(root, va);
-	else
-		*way.at[2] += E_COUNT_ONE;
-	if (mmu_shared() && entry_outlived(old, new))
-		mmu_shootdown(root);
-	return entry_read(old, rights);
+	pt_map_present(root, va, frame, flags, &old);
+	return old;
 }
 
 /* Apart, so that the way of what was not there needs few registers. True. */
