@@ -15,6 +15,9 @@ static struct { u64 charged; bool there[ENTRIES]; } before[VMOS];
 static struct { int c; u64 page; } gone[64];
 static unsigned gone_count;
 
+static bool is_content(int i) { return vmo[i].v && !vmo[i].over && content_of(i) == i; }
+static bool unlocked(int c) { return vmo[c].options & SYS_VMO_DISCARDABLE && !vmo[c].locks; }
+
 u64 reclaimable(int a) { return can_go[a]; }
 
 void reclaim_note(int c, u64 page)
@@ -25,16 +28,16 @@ void reclaim_note(int c, u64 page)
 	gone[gone_count++].page = page;
 }
 
+/* Of what was discarded while the call went on, anything may have gone that the call had made before. */
 bool went(int c, u64 page)
 {
+	if (unlocked(c) && vmo[c].discarded && reclaimed[vmo[c].account])
+		return true;
 	for (unsigned i = 0; i < gone_count; i++)
 		if (gone[i].c == c && gone[i].page == page)
 			return true;
 	return false;
 }
-
-static bool is_content(int i) { return vmo[i].v && !vmo[i].over && content_of(i) == i; }
-static bool unlocked(int c) { return vmo[c].options & SYS_VMO_DISCARDABLE && !vmo[c].locks; }
 
 /* A page that the pager brought and nobody has written to, nor guards. */
 static bool clean(int c, const struct m_entry *e)
