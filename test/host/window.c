@@ -79,6 +79,11 @@ START_TEST(mapped)
 	ck_assert(vmar_maps_next(&space->root_vmar, &va, &depth, &row));
 	ck_assert(row.base == at && row.size == 2 * P && row.vmo_koid == a->object.koid && row.vmo_offset == P);
 	ck_assert_uint_eq(shown(at + P), 5);
+	vaddr_t beyond = map(a, 7, 2), whole = map(v, 11, 2);           /* the slice ends where its owner goes on */
+	must_ok(vm_fault(space, beyond, SYS_ACCESS_READ, 0, &poll));
+	eq(vm_fault(space, beyond + P, SYS_ACCESS_READ, 0, &poll), SYS_ERR_OUT_OF_RANGE);
+	must_ok(vm_fault(space, whole + P, SYS_ACCESS_READ, 0, &poll));
+	unmap(beyond, 2), unmap(whole, 2);
 	u32 options = RW | SYS_VM_ALLOW_FAULTS;
 	eq(again(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 0, a, SYS_RIGHTS_VMO, UINT64_MAX & ~PAGE_MASK, P, NULL, &none)),
 	   SYS_ERR_OUT_OF_RANGE);
