@@ -264,6 +264,22 @@ START_TEST(short_of_memory)
 }
 END_TEST
 
+/* Within one object: the place it comes from may have moved when the way to the other one is there. */
+START_TEST(within)
+{
+	begin(1);
+	struct vmo *v = anonymous(other, 64, 0);        /* inline so far */
+	must_ok(put(v, 3, 7));
+	must_ok(move(v, 40, 1, v, 3));
+	ck_assert(seen(v, 40) == 7 && seen(v, 3) == 0);
+	must_ok(move(v, 5, 1, v, 40));
+	ck_assert(seen(v, 5) == 7 && seen(v, 40) == 0);
+	check(v);
+	drop(&v->object);
+	end();
+}
+END_TEST
+
 /* Markers move as what they say, many at once; into a clone a hole becomes one too. */
 START_TEST(zeros)
 {
@@ -295,6 +311,7 @@ Suite *test_suite(void)
 	add_test(s, shared);
 	add_test(s, out_of_clones);
 	add_test(s, short_of_memory);
+	add_test(s, within);
 	add_test(s, zeros);
 	return s;
 }

@@ -181,6 +181,12 @@ START_TEST(mapped)
 	vaddr_t at = map(c, 0, 6), same = map(c, 0, 6), own = map(root, 0, 8);
 	ck_assert(shown(at) == 5 && shown(at + P) == 0 && shown(same + P) == 0 && shown(same + 2 * P) == 6);
 	check(c);
+	struct vmo *over = clone_of(root, 6, 4);                /* its last two pages are nobody's: no part of the root is shown */
+	vaddr_t behind = map(over, 2, 2);
+	ck_assert_uint_eq(shown(behind), 0);
+	check(over);
+	unmap(behind, 2);
+	drop(&over->object);
 	must_ok(store(own + 3 * P, 7, &poll));                  /* the marker's entries go */
 	ck_assert(shown(at + P) == 7 && shown(same + P) == 7);
 	must_ok(store(own + 2 * P, 8, &poll));
