@@ -181,9 +181,11 @@ START_TEST(waiters_have_it_first)
 		page_wait_init(&w[i]);
 		eq(need(root, i ? 1 : 0, false, 2, 0, &w[i], &ref), SYS_ERR_SHOULD_WAIT);       /* the first asks for both */
 	}
-	struct page_wait alone;
-	page_wait_init(&alone);
-	eq(need(root, 3, false, 1, 0, &alone, &ref), SYS_ERR_SHOULD_WAIT);
+	struct page_wait behind[2];             /* the second joins the first */
+	for (unsigned i = 0; i < 2; i++) {
+		page_wait_init(&behind[i]);
+		eq(need(root, 3, false, 1, 0, &behind[i], &ref), SYS_ERR_SHOULD_WAIT);
+	}
 	must(source_awaits(root->source, 3) && source_awaits(root->source, 1) && !source_awaits(root->source, 2));
 	must_ok(supply(3, 3));
 	must(!source_awaits(root->source, 3));

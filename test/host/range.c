@@ -209,6 +209,27 @@ START_TEST(mapped_at_once)
 }
 END_TEST
 
+/* A page in a leaf that three share, and of which a fourth has a copy: a third of a half, to the last digit. */
+START_TEST(scaled_exactly)
+{
+	sys_vmo_info_t info;
+	begin(1);
+	struct vmo *v = anonymous(other, 20, 0), *copy[3];
+	must_ok(put(v, 9, 1));
+	for (unsigned i = 0; i < 3; i++)
+		copy[i] = clone_in(other, v, SYS_VMO_CHILD_SNAPSHOT, 0, 20);
+	must_ok(put(copy[2], 10, 2));
+	must_ok(again(vmo_info(v, &info)));
+	ck_assert(info.private_bytes == 0 && info.scaled_bytes == 682 && info.scaled_fraction == 6148914691236517205u);
+	must_ok(again(vmo_info(copy[2], &info)));
+	ck_assert(info.private_bytes == P && info.scaled_bytes == P + 2048 && info.scaled_fraction == 0);
+	for (unsigned i = 0; i < 3; i++)
+		drop(&copy[i]->object);
+	drop(&v->object);
+	end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("range");
@@ -217,5 +238,6 @@ Suite *test_suite(void)
 	add_test(s, measured_meanwhile);
 	add_test(s, copies_far_apart);
 	add_test(s, mapped_at_once);
+	add_test(s, scaled_exactly);
 	return s;
 }
