@@ -85,6 +85,11 @@ START_TEST(message_arrives)
 			ck_assert_int_eq(actor_goes_on(t), SYS_OK);
 			expect_message(t, &m, 7000 + words);
 		}
+	actor_word(s, 1, 2);
+	ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
+	t->t->context.regs.r9 |= 1ull << 47;            /* below what it accepts nothing stays */
+	ck_assert_int_eq(actor_send(s, e, 0, SYS_TIME_INFINITE), SYS_OK);
+	ck_assert_uint_eq(t->t->context.regs.r9, (u64)t->accept << 48 | 1);
 }
 END_TEST
 

@@ -595,6 +595,11 @@ START_TEST(dying)
 	ck_assert_int_eq(access(va_of(&model[0], 0, 3, false), true, &value), SYS_OK);
 	ck_assert_int_eq(vmo_get_size(v, false, &size), SYS_OK);
 	ck_assert_uint_eq(size, 10 * PAGE_SIZE_);
+	struct vmo *empty;
+	must_ok(vmo_create(account, 0, 0, &empty));
+	object_cap(&empty->object);
+	ck_assert(vmo_get_size(empty, false, &size) == SYS_OK && size == 0);
+	object_uncap(&empty->object);
 	object_end(&v->object);
 	ck_assert_int_eq(vmo_get_size(v, false, &size), SYS_ERR_BAD_STATE);
 	ck_assert_int_eq(vmo_set_size(v, 1, true, NULL), SYS_ERR_BAD_STATE);
