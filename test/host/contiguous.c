@@ -141,6 +141,29 @@ end:
 }
 END_TEST
 
+/* Where no alignment is asked for the first frame that is free will do. */
+START_TEST(not_aligned)
+{
+	u64 next, first, start;
+	struct vmo *v;
+	setup();
+	do {
+		hold();
+		next = first = 0;
+		while (frame_find_row(&next, &first, 1, 1) == VM_AGAIN)
+			;
+	} while (first % 2 == 0);
+	next = start = 0;
+	ck_assert_int_eq(vmo_create_contiguous(account, 1, 0, &next, &start, &v), SYS_OK);
+	ck_assert_uint_eq(start, first);
+	object_cap(&v->object);
+	object_uncap(&v->object);
+	while (!object_reap(NULL))
+		;
+	frame_check();
+}
+END_TEST
+
 START_TEST(refusals)
 {
 	struct account *a;
@@ -217,6 +240,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("contiguous");
 	add_test(s, rows_are_found_and_taken);
 	add_test(s, made_while_others_take);
+	add_test(s, not_aligned);
 	add_test(s, refusals);
 	add_test(s, ended_half_way);
 	add_test(s, failing_charges);

@@ -248,6 +248,26 @@ START_TEST(many_waiters)
 }
 END_TEST
 
+/* As many as a step may wake go in one; with one more it has to go on. */
+START_TEST(step_of_waiters)
+{
+	setup(100, SYS_VMO_RESIZABLE);
+	for (unsigned n = SOURCE_STEP; n < SOURCE_STEP + 2; n++) {
+		unsigned wakes = 0;
+		for (unsigned i = 0; i < n; i++)
+			ck_assert_int_eq(start(i, 90 - n, 91 - n), SYS_ERR_SHOULD_WAIT);
+		ck_assert(source_shrink_step(root->source, 90 - n) == (n == SOURCE_STEP));
+		for (unsigned i = 0; i < n; i++)
+			wakes += client[i].wakes;
+		ck_assert_uint_eq(wakes, SOURCE_STEP);
+		ck_assert(source_shrink_step(root->source, 90 - n));
+	}
+	must_ok(vmo_set_size(root, 10 * PAGE_SIZE_, true, NULL));
+	check();
+	check_end();
+}
+END_TEST
+
 /* A mapping goes: who waits for an access through it is woken, the others are not. */
 START_TEST(mapping_goes)
 {
@@ -328,6 +348,8 @@ START_TEST(arguments)
 	ck_assert_int_eq(pager_supply(pager, root, 0, PAGE_SIZE_, root, 0, &done, &fresh), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(pager_op_range(pager, 99, root, 0, PAGE_SIZE_, 0), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_DIRTY, root, 0, PAGE_SIZE_, 0), SYS_ERR_NOT_SUPPORTED);
+	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_WRITEBACK_END, root, 1, PAGE_SIZE_, 0), SYS_ERR_INVALID_ARGS);
+	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_WRITEBACK_END + 1, root, 1, PAGE_SIZE_, 0), SYS_ERR_NOT_SUPPORTED);
 	ck_assert_int_eq(pager_op_range(pager, SYS_PAGER_OP_FAIL, root, 1, PAGE_SIZE_, SYS_ERR_IO),
 	                 SYS_ERR_INVALID_ARGS);
 	ck_assert_int_eq(vmo_op_range(root, SYS_VMO_OP_DECOMMIT, 0, PAGE_SIZE_, &done, &client[0].wait),
@@ -520,6 +542,7 @@ Suite *test_suite(void)
 	add_test(s, cut_in_front_of_the_owner);
 	add_test(s, cut_long_request);
 	add_test(s, many_waiters);
+	add_test(s, step_of_waiters);
 	add_test(s, mapping_goes);
 	add_test(s, supply_without_memory);
 	add_test(s, arguments);

@@ -130,6 +130,32 @@ START_TEST(mapped_often)
 }
 END_TEST
 
+/* It stops after each page if somebody asks for the CPU, but not behind the last. */
+START_TEST(in_steps)
+{
+	u64 done = 0, fresh = 0;
+	begin(8);
+	struct vmo *a = filled(8, 10), *b = filled(8, 20);
+	for (u64 i = 0; i < 3; i++)
+		must_ok(put(aux, i, 30 + i));
+	host_preempt_every(1);
+	moved = 0;
+	for (u64 i = 1; i <= 3; i++) {
+		eq(once(a, 0, 3, b, 4), i < 3 ? VM_AGAIN : SYS_OK);
+		ck_assert_uint_eq(moved, i * P);
+	}
+	for (u64 i = 1; i <= 3; i++) {
+		eq(pager_supply(pager, root, 0, 3 * P, aux, 0, &done, &fresh), i < 3 ? VM_AGAIN : SYS_OK);
+		ck_assert(done == i * P && fresh == i * P);
+	}
+	host_preempt_every(0);
+	ck_assert(seen(a, 2) == 26 && seen(b, 6) == 0 && seen(root, 2) == 32);
+	check(a), check(b);
+	drop(&a->object), drop(&b->object);
+	end();
+}
+END_TEST
+
 /* What lies beyond a size that has just shrunk goes first. */
 START_TEST(while_trimming)
 {
@@ -307,6 +333,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("transfer");
 	add_test(s, refusals);
 	add_test(s, mapped_often);
+	add_test(s, in_steps);
 	add_test(s, while_trimming);
 	add_test(s, shared);
 	add_test(s, out_of_clones);

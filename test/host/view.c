@@ -514,6 +514,31 @@ START_TEST(ends_among_mappings)
 }
 END_TEST
 
+/* The walk stands within a mapping that goes, and the next one lies below it in the space: that is looked at from its beginning. */
+START_TEST(ends_within_a_mapping)
+{
+	vaddr_t high, low;
+	begin(1200);
+	must_ok(supply(1, 5));
+	must_ok(supply(600, 6));
+	struct vmo *c = clone_of(root, 0, 1200);
+	u32 options = RW | SYS_VM_ALLOW_FAULTS | SYS_VM_SPECIFIC;
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 2ull << 30, c, SYS_RIGHTS_VMO, 0, 1200 * P, NULL, &high));
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options, 1ull << 30, c, SYS_RIGHTS_VMO, P, 1199 * P, NULL, &low));
+	ck_assert(shown(high + P) == 5 && shown(high + 600 * P) == 6 && shown(low) == 5 && shown(low + 599 * P) == 6);
+	must(!view_end_step(c->view));
+	ck_assert(c->view->at->mapping->region.base == high && c->view->va > high && c->view->va < high + 600 * P);
+	unmap(high, 1200);
+	while (!view_end_step(c->view))
+		check(c);
+	ck_assert(!pt_query(space->root, low).flags && !pt_query(space->root, low + 599 * P).flags);
+	check(c);
+	unmap(low, 1199);
+	drop(&c->object);
+	end();
+}
+END_TEST
+
 /* Many wait through it, by calls: they are woken in steps, when it ends and when its clone does. */
 START_TEST(ends_among_waiters)
 {
@@ -877,6 +902,7 @@ Suite *test_suite(void)
 	add_test(s, charge_ends_root);
 	add_test(s, refusals);
 	add_test(s, ends_among_mappings);
+	add_test(s, ends_within_a_mapping);
 	add_test(s, ends_among_waiters);
 	add_test(s, root_is_dying);
 	add_test(s, shrinks_meanwhile);

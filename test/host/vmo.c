@@ -685,6 +685,35 @@ START_TEST(abandoned_write)
 }
 END_TEST
 
+/* Of a shared path an access copies one node in each entry; one that was made again more often than a tree is high copies all of it. */
+START_TEST(whole_path_at_last)
+{
+	static const u64 page[] = { 3, 600 };           /* a page; a hole */
+	setup();
+	struct vmo *v, *copy;
+	struct page_wait w;
+	struct page_ref ref;
+	struct cursor c;
+	page_wait_init(&w);
+	must_ok(vmo_create(account, PAGES * PAGE_SIZE_, 0, &v));
+	object_cap(&v->object);
+	must_ok(require(v, 3, true, &ref));
+	must_ok(require(v, 601, true, &ref));
+	for (unsigned i = 0; i < ARRAY_LEN(page); i++)
+		for (unsigned retries = 0; retries <= TREE_LEVELS + 1; retries++) {
+			must_ok(again(vmo_create_child(v, account, SYS_VMO_CHILD_SNAPSHOT, 0, PAGES * PAGE_SIZE_, &copy)));
+			object_cap(&copy->object);
+			memset(&c, retries > TREE_LEVELS ? 0 : 0xff, sizeof c);
+			cursor_begin(&c, copy, page[i], page[i] + 1, retries, &w);
+			ck_assert_int_eq(cursor_require(&c, true, &ref), retries > TREE_LEVELS ? SYS_OK : VM_AGAIN);
+			object_uncap(&copy->object);
+			reap_all();
+		}
+	object_uncap(&v->object);
+	check_end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("vmo");
@@ -693,6 +722,7 @@ Suite *test_suite(void)
 	add_test(s, snapshot_is_paid_for);
 	add_test(s, info_of_an_empty_one);
 	add_test(s, ranges);
+	add_test(s, whole_path_at_last);
 	add_test(s, boot_module);
 	add_test(s, boot_module_without_memory);
 	add_test(s, dying);
