@@ -402,6 +402,102 @@ START_TEST(enters_what_is_there)
 }
 END_TEST
 
+/* How far MAP_RANGE goes when somebody interrupts: to the first address, or the second, that is a multiple of 16 pages. */
+START_TEST(enters_rows)
+{
+	begin();
+	struct vmo *v = object(100, 0);
+	commit(v, 0, 100);
+	for (u64 into = 0; into < 16; into++)
+		for (unsigned every = 1; every <= 2; every++) {
+			u64 expected = (into ? 16 - into : 0) + 16 * (every - 1);
+			vaddr_t at;
+			host_preempt_every(every);
+			eq(map_at(root, SYS_RIGHTS_VMAR, RO | SYS_VM_MAP_RANGE | SYS_VM_SPECIFIC, (1023 + into) * P, v, 0, 100, &at), SYS_OK);
+			host_preempt_every(0);
+			for (u64 i = 0; i < 100; i++)
+				ck_assert_uint_eq(entry(at + i * P), i < expected ? PT_READ : 0);
+			eq(again(vmar_unmap(root, true, at, 100 * P)), SYS_OK);
+		}
+	drop(&v->object);
+	end();
+}
+END_TEST
+
+/* ---- taking entries away -------------------------------------------------------------------------------------------------- */
+
+#define SHOWN 300u                      /* parts of two leaf tables, and of four of the rows of 128 that a step takes */
+static struct vmo *seen_v;
+static vaddr_t seen_at;
+
+static sys_status_t op(u32 what, u64 page, u64 pages)
+{
+	u64 done = 0;
+	return again(vmo_op_range(seen_v, what, page * P, pages * P, &done, &none));
+}
+
+static void go_decommit(u64 page, u64 pages) { eq(op(SYS_VMO_OP_DECOMMIT, page, pages), SYS_OK); }
+static void go_zero(u64 page, u64 pages) { eq(op(SYS_VMO_OP_ZERO, page, pages), SYS_OK); }
+static void go_step(u64 page, u64 pages) { while (!mapping_unmap_all(seen_v, page, page + pages)) ; }
+static void go_unmap(u64 page, u64 pages) { eq(again(vmar_unmap(root, true, seen_at + page * P, pages * P)), SYS_OK); }
+static void go_protect(u64 page, u64 pages)
+{
+	u64 done;
+	eq(protect(root, SYS_RIGHTS_VMAR, 0, seen_at + page * P, pages, &done), SYS_OK);
+}
+static void go_read_only(u64 page, u64 pages)
+{
+	u64 done;
+	eq(protect(root, SYS_RIGHTS_VMAR, RO, seen_at + page * P, pages, &done), SYS_OK);
+}
+static void go_overwrite(u64 page, u64 pages)
+{
+	vaddr_t at;
+	eq(map_at(root, SYS_RIGHTS_VMAR, RO | SYS_VM_SPECIFIC_OVERWRITE, seen_at + page * P - SPACE_LOW, seen_v, 0, pages, &at), SYS_OK);
+	ck_assert_uint_eq(at, seen_at + page * P);
+}
+
+static const struct { void (*go)(u64 page, u64 pages); u32 left; bool elsewhere; } takers[] = {
+	{ go_decommit, 0, true }, { go_zero, 0, true }, { go_step, 0, true },
+	{ go_unmap, 0, false }, { go_protect, 0, false }, { go_read_only, PT_READ, false }, { go_overwrite, 0, false },
+};
+static const struct { u64 page, pages; } parts[] = {
+	{ 10, 1 }, { 10, 20 }, { 99, 1 }, { 100, 1 }, { 99, 2 }, { 90, 200 }, { 228, 1 }, { 227, 2 }, { 1, SHOWN - 2 },
+};
+
+/* Exactly the entries that must go do, whoever takes them, wherever the range begins and ends; in the other mapping, which shows it
+ * from its page 50 on, where that is so for all mappings. */
+START_TEST(exactly_these_entries)
+{
+	for (unsigned t = 0; t < ARRAY_LEN(takers); t++)
+		for (unsigned n = 0; n < ARRAY_LEN(parts); n++)
+			for (unsigned every = 0; every < 2; every++) {
+				u64 page = parts[n].page, end_of = page + parts[n].pages;
+				vaddr_t other_at;
+				begin();
+				seen_v = object(SHOWN, 0);
+				commit(seen_v, 0, SHOWN);
+				eq(map_at(root, SYS_RIGHTS_VMAR, RW | SYS_VM_SPECIFIC, 1024 * P - 100 * P - SPACE_LOW, seen_v, 0, SHOWN, &seen_at), SYS_OK);
+				other_at = map(seen_v, RW, 50, SHOWN - 50);
+				for (u64 i = 0; i < SHOWN; i++)
+					eq(fault(seen_at + i * P, SYS_ACCESS_WRITE), SYS_OK);
+				for (u64 i = 0; i < SHOWN - 50; i++)
+					eq(fault(other_at + i * P, SYS_ACCESS_WRITE), SYS_OK);
+				host_preempt_every(every);
+				takers[t].go(page, end_of - page);
+				host_preempt_every(0);
+				for (u64 i = 0; i < SHOWN; i++) {
+					bool in = i >= page && i < end_of;
+					ck_assert_uint_eq(entry(seen_at + i * P), in ? takers[t].left : (u32)RW);
+					if (i >= 50)
+						ck_assert_uint_eq(entry(other_at + (i - 50) * P), in && takers[t].elsewhere ? 0 : (u32)RW);
+				}
+				drop(&seen_v->object);
+				end();
+			}
+}
+END_TEST
+
 /* While access to pages is being taken away nothing is entered for them, and faults help. */
 START_TEST(while_closing)
 {
@@ -654,6 +750,8 @@ Suite *test_suite(void)
 	add_test(s, random_places);
 	add_test(s, ends_of_numbers);
 	add_test(s, enters_what_is_there);
+	add_test(s, enters_rows);
+	add_test(s, exactly_these_entries);
 	add_test(s, while_closing);
 	add_test(s, objects_that_go);
 	add_test(s, regions_that_go);

@@ -195,19 +195,20 @@ START_TEST(nothing_goes_in_vain)
 }
 END_TEST
 
-/* What a pager that is gone supplied cannot be had again. */
+/* What a pager that is gone supplied cannot be had again, from the moment that it is killed. */
 START_TEST(a_dead_pagers_pages_stay)
 {
 	struct page_ref ref;
+	struct account *child;
 	setup(8, 0);
 	for (u64 p = 0; p < 8; p++)
 		value_of(p);
 	object_ref(&pager->object);
+	shrink_to(0);
 	pager_kill(pager);
+	must(whole(account_create(account, 4, &child)) == SYS_ERR_NO_MEMORY && root->tree.charged == 8);
 	reap_all();
 	must(account->roots.frames == 0 && root->tree.charged == 8);
-	shrink_to(0);
-	struct account *child;
 	must(whole(account_create(account, 4, &child)) == SYS_ERR_NO_MEMORY);
 	for (u64 p = 0; p < 8; p++)
 		must(cursor_peek(root, p, &ref) && *(u64 *)phys_to_virt(ref.frame) == p + 1);
