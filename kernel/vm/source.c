@@ -141,6 +141,12 @@ static void tell_pager(struct source *s)
 		vm_hooks.pager_ready(s->pager);
 }
 
+static void enqueue(struct source *s, struct page_wait *w)
+{
+	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
+	tell_pager(s);
+}
+
 COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
 {
 	struct source *s = w->state == PAGE_WAIT_QUEUED ? w->root->source : NULL;
@@ -149,8 +155,7 @@ COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
 	if (!s)
 		return;
 	pqueue_remove(&w->queue);
-	pqueue_insert(&s->pager->queue, &w->queue, priority);
-	tell_pager(s);
+	enqueue(s, w);
 }
 
 /* Is on nothing any more: ends the wait. */
@@ -167,29 +172,25 @@ static void wake_joiner(struct source *s, struct page_wait *w, sys_status_t stat
 	wake(w, status);
 }
 
-/* An undelivered request was withdrawn: those who relied on it ask for themselves. */
-static void wake_joiners(struct source *s, u64 page, u64 end)
-{
-	for (struct page_wait *w; (w = joiner_in(s, page, end)) != NULL;)
-		wake_joiner(s, w, SYS_OK);
-}
-
-/* A delivered request loses its owner: unless it is answered, a joiner takes it over, or a record. */
-COLD static void pass_on(struct source *s, u64 first, u64 count, const u64 *arrived)
+/* A request, or a part of one, loses its owner: unless it is answered, a joiner takes it over; else, if the pager has
+ * it already, a record. */
+COLD static void pass_on(struct source *s, enum page_wait_state state, u64 first, u64 count, const u64 *arrived)
 {
 	if (all_set(arrived, 0, count))
 		return;
 	struct page_wait *w = joiner_in(s, first, first + count);
 	if (w) {
 		avl_remove(&s->joined, &w->node);
-		w->state = PAGE_WAIT_DELIVERED;
+		w->state = state;
 		w->first = first;
 		w->count = count;
 		memcpy(w->arrived, arrived, sizeof w->arrived);
 		insert(&s->requests, w);
+		if (state == PAGE_WAIT_QUEUED)
+			enqueue(s, w);
 		return;
 	}
-	for (unsigned i = 0; i < SOURCE_RECORDS; i++) {
+	for (unsigned i = 0; state == PAGE_WAIT_DELIVERED && i < SOURCE_RECORDS; i++) {
 		struct request_record *r = &s->record[i];
 		if (r->count)
 			continue;
@@ -205,13 +206,11 @@ COLD static void pass_on(struct source *s, u64 first, u64 count, const u64 *arri
 COLD static void leave(struct source *s, struct page_wait *w)
 {
 	avl_remove(&s->requests, &w->node);
-	if (w->state == PAGE_WAIT_DELIVERED) {
-		pass_on(s, w->first, w->count, w->arrived);
-		return;
+	if (w->state == PAGE_WAIT_QUEUED) {
+		pqueue_remove(&w->queue);
+		tell_pager(s);
 	}
-	pqueue_remove(&w->queue);
-	tell_pager(s);
-	wake_joiners(s, w->first, w->first + w->count);
+	pass_on(s, w->state, w->first, w->count, w->arrived);
 }
 
 COLD void page_wait_cancel(struct page_wait *w)
@@ -241,11 +240,9 @@ COLD static void give_part(struct source *s, const struct page_wait *was, u64 fi
 	u64 arrived[REQUEST_PAGES / 64];
 	if (first >= end)
 		return;
-	if (was->state == PAGE_WAIT_QUEUED)
-		return wake_joiners(s, first, end);
 	memcpy(arrived, was->arrived, sizeof arrived);
 	shift_down(arrived, first - was->first);
-	pass_on(s, first, end - first, arrived);
+	pass_on(s, was->state, first, end - first, arrived);
 }
 
 /* Cuts an answered page out of a request, so that it can be asked for anew. */
@@ -311,9 +308,8 @@ static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w
 	for (u64 i = 0; i < w->count; i += 64)          /* what is behind the request is never looked at */
 		w->arrived[i / 64] = 0;
 	insert(&s->requests, w);
-	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
 	counters.requests++;
-	tell_pager(s);
+	enqueue(s, w);
 	return SYS_ERR_SHOULD_WAIT;
 }
 

@@ -10,9 +10,9 @@
  *
  * Life of a request: QUEUED -> (received) DELIVERED -> answered page by page (supply: page there; fail: status) ->
  * every waiter whose next page was answered is woken at once, even when the rest of the request is outstanding; the
- * rest passes to a joiner, or into a record, so that it is not sent again. An owner that goes: undelivered: withdrawn,
- * joiners are woken and ask for themselves; delivered: passed on in the same way. When all records are in use a request
- * is forgotten: at worst its pages are asked for twice.
+ * rest passes to a joiner, or into a record, so that it is not sent again. An owner that goes: passed on in the same way,
+ * but one that is undelivered and has no joiner is withdrawn. When all records are in use a request is forgotten: at
+ * worst its pages are asked for twice.
  */
 #pragma once
 #include "vm/window.h"

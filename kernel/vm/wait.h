@@ -50,9 +50,8 @@ struct page_wait {
 void page_wait_init(struct page_wait *w);
 /* Its thread's priority changed: an undelivered request moves in its pager's queue. */
 void page_wait_set_priority(struct page_wait *w, u8 priority);
-/* Takes it off whatever it is on (source.c). Its request, if undelivered, is withdrawn and joiners are woken to ask for
- * themselves; a delivered one passes to a joiner, or stands as a record until it is answered.
- * Cost: O(log n), and a wake for each joiner of an undelivered request. */
+/* Takes it off whatever it is on (source.c). Its request passes to a joiner; without one it is withdrawn if undelivered,
+ * else it stands as a record until it is answered. Cost: O(log n). */
 void page_wait_cancel(struct page_wait *w);
 
 struct pager;

@@ -345,7 +345,7 @@ static int64_t joins(void *arg)
 	return (int64_t)*(volatile uint64_t *)arg;
 }
 
-TEST("the owner of a request dies: who joined it asks for itself, or gets what was asked for")
+TEST("the owner of a request dies: it passes to who joined it, received or not")
 {
 	for (int delivered = 0; delivered < 2; delivered++) {
 		begin(SYS_CAP_NULL);

@@ -393,7 +393,7 @@ static int64_t reads_again_and_again(void *arg)
 	return status;
 }
 
-TEST("vmo_read:TIMED_OUT a wait for another's request that is withdrawn again and again ends in time")
+TEST("vmo_read:TIMED_OUT a wait for what another asked for, who gives up again and again, ends in time")
 {
 	pager_begin();
 	struct reader often = {.vmo = vmo, .until = after(LIMIT / 2)}, once = {.vmo = vmo, .len = PAGE};
@@ -402,7 +402,7 @@ TEST("vmo_read:TIMED_OUT a wait for another's request that is withdrawn again an
 
 	until_waiting(first);
 	sys_time_t begin = sys_clock_get();
-	/* It is lower than the first, which always asks anew before this one can. */
+	/* It is lower than the first, which always asks anew before this one runs. */
 	sys_cap_t second = helper_prepare(reads_vmo, &once, SYS_CAP_NULL, own_priority() - 1);
 	OKAY(sys_thread_set_page_timeout(second, 30 * MILLISECOND));
 	helper_go(second);

@@ -208,8 +208,8 @@ END_TEST
 
 /* ---- what restarts it -------------------------------------------------------------------------------------------- */
 
-/* Another's request, which t joined, is withdrawn: t asks itself, and its clock runs on. */
-START_TEST(withdrawn)
+/* Another's request, which t joined, passes to t while nobody has received it: its clock runs on. */
+START_TEST(inherited)
 {
 	start();
 	set(t, 100);
@@ -318,7 +318,7 @@ Suite *test_suite(void)
 	add_test(suite, no_overflow);
 	add_test(suite, copies_out);
 	add_test(suite, accesses);
-	add_test(suite, withdrawn);
+	add_test(suite, inherited);
 	add_test(suite, found);
 	add_test(suite, suspended);
 	add_test(suite, set_meanwhile);

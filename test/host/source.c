@@ -89,14 +89,16 @@ START_TEST(cancelled_owner)
 {
 	u64 page, count;
 	setup(100, 0);
-	start(0, 0, 10);                                        /* undelivered: withdrawn, the joiner asks for itself */
+	start(0, 40, 50);                                       /* undelivered, and nobody else: withdrawn */
+	page_wait_cancel(&client[0].wait);
+	ck_assert(!receive(&page, &count));
+	start(0, 0, 10);                                        /* undelivered: the joiner has it now */
 	start(1, 3, 4);
 	page_wait_cancel(&client[0].wait);
-	ck_assert_uint_eq(client[1].wakes, 1);
-	ck_assert(!receive(&page, &count));
-	run(&client[1]);
+	ck_assert_int_eq(client[1].wait.state, PAGE_WAIT_QUEUED);
+	check();
 	ck_assert(receive(&page, &count));
-	ck_assert(page == 3 && count == 1);
+	ck_assert(page == 0 && count == 10);
 	start(0, 10, 20);                                       /* delivered: it stands; a joiner has it now */
 	start(2, 15, 16);
 	ck_assert(receive(&page, &count));
