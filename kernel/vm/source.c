@@ -474,7 +474,7 @@ COLD bool source_shrink_step(struct source *s, u64 pages)
 	if (!end_behind(s, pages, SYS_OK))
 		return false;
 	struct page_wait *w = pages ? owner_at(s, pages - 1) : NULL;
-	if (w && w->first + w->count > pages)
+	if (w)
 		shorten(s, w, pages, SYS_OK);
 	for (struct request_record *r = s->record; r < s->record + SOURCE_RECORDS; r++) {
 		r->count = pages > r->first ? MIN(r->count, pages - r->first) : 0;

@@ -172,7 +172,7 @@ static sys_status_t grow_inside(struct tree *t, struct window w, u64 index, stru
 	return status == SYS_OK ? spot_reach(t, w, index, true, at) : status;
 }
 
-/* A node that says the same of all that it spans becomes one marker, and so on upwards. The root stays. */
+/* A node that says the same of all that it spans becomes one marker, and so on upwards. The root stays, and inline slots. */
 static void merge(struct tree *t, struct tree_path *p, u64 index)
 {
 	while (p->low < p->top) {
@@ -260,7 +260,6 @@ sys_status_t tree_state_step(struct tree *t, u64 *page, u64 end, unsigned from, 
 	if (status != SYS_OK)
 		return status;
 	unsigned slots = change_slots(at.slot, at.count, from, to);
-	if (!t->inlined)
-		merge(t, &at.path, index);
+	merge(t, &at.path, index);
 	return step_done(page, end, &at, slots);
 }
