@@ -132,6 +132,40 @@ START_TEST(cnode_unfinished)
 }
 END_TEST
 
+static void is_laid_out(const struct cnode *c)
+{
+	for (u32 n = 0; n < c->built; n += n % 64 == 63 || c->built - n < 64 ? 1 : 62) {
+		struct slot *s = cnode_slot(c, n);
+		must(s && slot_index(s) == n && slot_cnode(s) == c);
+	}
+	for (u32 n = c->built; n < c->slots + 64; n += 64)
+		must(!cnode_slot(c, n));
+}
+
+/* At each point of its making and of its end its slots are found, as far as they are laid out. */
+START_TEST(cnode_in_steps)
+{
+	kernel_start(4096);
+	root = account_root();
+	for (u32 slots = 16; slots <= 65536; slots *= 16) {
+		struct cnode *c;
+		unsigned step = 0;
+		ck_assert_int_eq(cnode_create(root, slots, &c), SYS_OK);
+		do
+			is_laid_out(c);
+		while (!cnode_build_step(c));
+		ck_assert_uint_eq(c->built, slots);
+		for (object_end(&c->object); c->built; step++) {
+			if (step % 32 < 2)
+				is_laid_out(c);
+			must(object_reap_step(NULL));
+		}
+		kernel_reap();
+	}
+	kernel_check();
+}
+END_TEST
+
 START_TEST(cnode_without_memory)
 {
 	struct cnode *c = NULL;
@@ -453,6 +487,7 @@ Suite *test_suite(void)
 	add_test(s, cnode_sizes);
 	add_test(s, cnode_slots);
 	add_test(s, cnode_unfinished);
+	add_test(s, cnode_in_steps);
 	add_test(s, cnode_without_memory);
 	add_test(s, names);
 	add_test(s, generations);

@@ -79,6 +79,7 @@ START_TEST(message_arrives)
 				ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), BLOCKED);
 			int status = actor_send(s, e, 7000 + words, SYS_TIME_INFINITE);
 			ck_assert_int_eq(status, receiver_first ? SYS_OK : BLOCKED);
+			ck_assert(t->t->finish == (receiver_first && words > 4));       /* what fits the registers is there already */
 			if (!receiver_first)
 				ck_assert_int_eq(actor_recv(t, e, NULL, SYS_TIME_INFINITE), SYS_OK);
 			ck_assert_int_eq(actor_goes_on(s), SYS_OK);
