@@ -39,10 +39,8 @@ void mapping_enter_root(struct mapping *m, bool stood)
 		return;
 	shift = view->first << PAGE_SHIFT;
 	interval_insert(&view->root->mappings, &m->root, m, m->own.first + shift, MIN(m->own.last, limit - 1) + shift);
-	if (view->ended && (!view->at || m->own.first < view->at->first)) {
-		view->at = &m->own;
-		view->va = 0;
-	}
+	if (view->ended && (!view->at || m->own.first < view->at->first))
+		view->at = &m->own;             /* the walk stood there, and is at its start again: interval_leave() */
 }
 
 void mapping_leave_root(struct mapping *m)
