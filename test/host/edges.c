@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* edges.c: kernel/vm: where ranges end: what lies right in front of them and right behind stays as it is, and is not waited for. */
 #include "common/contents.h"
+#include "vm/transfer.h"
 #include "vm/vmar.h"
 
 static bool entered(vaddr_t at) { return pt_query(space->root, at).flags; }
@@ -364,6 +365,193 @@ START_TEST(hinted)
 }
 END_TEST
 
+/* ---- transfers ----------------------------------------------------------------------------------------------------------- */
+
+/* Exactly the pages, and their entries, that were named: of what they come from, and of where they go. */
+START_TEST(moved)
+{
+	for (unsigned kind = 0; kind < 3; kind++)
+		for (u64 pages = 1; pages < 4; pages++) {
+			u64 done = 0;
+			begin(16);
+			struct vmo *src = kind == 2 ? clone_in(other, root, ALOW, 0, 8) : anonymous(other, 8, 0), *dst = anonymous(other, 8, 0), *copy = NULL;
+			for (u64 i = 0; i < 8; i++) {
+				must_ok(supply(i, 50 + i));
+				must_ok(put(dst, i, 20 + i));
+				if (kind < 2 || i & 1)
+					must_ok(put(src, i, 10 + i));
+			}
+			if (kind == 1)
+				copy = clone_in(other, src, SYS_VMO_CHILD_SNAPSHOT, 0, 8);
+			vaddr_t from = map(src, 0, 8), to = map(dst, 0, 8);
+			u64 had[8];
+			for (u64 i = 0; i < 8; i++) {
+				had[i] = shown(from + i * P);
+				shown(to + i * P);
+			}
+			sys_status_t status;
+			host_preempt_every(1);
+			while ((status = vmo_transfer(dst, 0, 3 * P, pages * P, src, 2 * P, &done, &poll)) == VM_AGAIN)
+				must(done < pages * P);         /* who is done does not ask for another entry */
+			host_preempt_every(0);
+			ck_assert(status == SYS_OK && done == pages * P);
+			for (u64 i = 0; i < 8; i++) {
+				bool gone = i >= 2 && i < 2 + pages, came = i >= 3 && i < 3 + pages;
+				ck_assert(entered(from + i * P) == !gone && entered(to + i * P) == !came);
+				ck_assert(seen(src, i) == (gone ? 0 : had[i]) && seen(dst, i) == (came ? had[i - 1] : 20 + i));
+				ck_assert(seen(root, i) == 50 + i && (!copy || seen(copy, i) == 10 + i));
+			}
+			check(src), check(dst);
+			unmap(from, 8), unmap(to, 8);
+			if (copy)
+				drop(&copy->object);
+			drop(&src->object), drop(&dst->object);
+			end();
+		}
+}
+END_TEST
+
+/* Within one object: side by side, but not over each other. */
+START_TEST(moved_within)
+{
+	begin(1);
+	struct vmo *v = anonymous(other, 16, 0);
+	for (u64 to = 0; to < 12; to++)
+		for (u64 from = 0; from < 12; from++) {
+			u64 done = 0;
+			bool apart = to + 3 <= from || from + 3 <= to;
+			for (u64 i = 0; i < 16; i++)
+				must_ok(put(v, i, i + 1));
+			eq(vmo_transfer(v, 0, to * P, 3 * P, v, from * P, &done, &poll), apart ? SYS_OK : SYS_ERR_INVALID_ARGS);
+			for (u64 i = 0; i < 16; i++)
+				must(seen(v, i) == (apart && i - from < 3 ? 0 : apart && i - to < 3 ? from + i - to + 1 : i + 1));
+		}
+	drop(&v->object);
+	end();
+}
+END_TEST
+
+/* From the page on with which a root grew it is no pager's. One page is one entry. */
+START_TEST(supplied)
+{
+	begin(8);
+	must_ok(vmo_set_size(root, 4 * P, true, &poll));
+	must_ok(vmo_set_size(root, 8 * P, true, &poll));
+	for (u64 i = 2; i < 6; i++) {
+		u64 done = 0, fresh = 0;
+		must_ok(put(aux, 0, 9));
+		host_preempt_every(1);
+		eq(pager_supply(pager, root, i * P, P, aux, 0, &done, &fresh), SYS_OK);
+		host_preempt_every(0);
+		ck_assert(done == P && fresh == (i < 4 ? P : 0) && there(root, i) == (i < 4) && seen(root, i) == (i < 4 ? 9 : 0) && !there(aux, 0));
+	}
+	check(root);
+	end();
+}
+END_TEST
+
+/* ---- what can be had again ---------------------------------------------------------------------------------------------------- */
+
+/* A page of a root goes, or one that holds zeros: its neighbours stay, with their entries. */
+START_TEST(given_up)
+{
+	for (unsigned kind = 0; kind < 3; kind++) {
+		begin(8);
+		struct account *mine = account_named(200);
+		struct vmo *v = kind == 0 ? root : kind == 1 ? anonymous(mine, 8, 0) : clone_in(mine, root, ALOW, 0, 8);
+		for (u64 i = 0; i < 8; i++) {
+			must_ok(supply(i, kind == 2 ? 0 : 10 + i));
+			if (kind)
+				must_ok(put(v, i, i == 3 ? 0 : 10 + i));
+			else
+				frame_of(tree_frame(tree_lookup(&root->tree, i)))->state = i == 3 ? FRAME_OLDEST : FRAME_GUARDED;
+		}
+		vaddr_t at = map(v, 0, 8);
+		for (u64 i = 0; i < 8; i++)
+			shown(at + i * P);
+		pt_harvest(space->root, at + 3 * P, tree_frame(tree_lookup(&v->tree, 3)));
+		if (kind == 0)
+			frame_of(tree_frame(tree_lookup(&root->tree, 3)))->state = FRAME_OLDEST;
+		while (there(v, 3))
+			eq(press(kind ? mine : payer), VM_AGAIN);
+		for (u64 i = 0; i < 8; i++)
+			ck_assert(there(v, i) == (i != 3) && entered(at + i * P) == (i != 3) && (i == 3 || shown(at + i * P) == 10 + i));
+		ck_assert(kind == 0 || shown(at + 3 * P) == 0);
+		check(v);
+		unmap(at, 8);
+		if (kind)
+			drop(&v->object);
+		drop(&mine->object);
+		end();
+	}
+}
+END_TEST
+
+/* Zeros that are to be seen past the caches stay pages. */
+START_TEST(not_given_up)
+{
+	u64 next = 0;
+	begin(1);
+	struct account *mine = account_named(200);
+	struct vmo *v = anonymous(mine, 8, 0);
+	must_ok(put(v, 0, 0));
+	must_ok(put(v, 1, 0));
+	must_ok(vmo_set_cache_policy(v, SYS_CACHE_UNCACHED, &next));
+	press_all(mine);
+	ck_assert(there(v, 0) && there(v, 1));
+	drop(&v->object), drop(&mine->object);
+	end();
+}
+END_TEST
+
+/* ---- entries ------------------------------------------------------------------------------------------------------------------ */
+
+/* An entry that is gone has told whether it was written through, and nothing else. A fault brings its one neighbour along. */
+START_TEST(entries)
+{
+	begin(8);
+	for (u64 i = 0; i < 8; i++)
+		must_ok(supply(i, 10 + i));
+	for (u64 pages = 1; pages < 4; pages++)
+		for (unsigned write = 0; write < 2; write++) {
+			vaddr_t at = map(root, 0, pages);
+			for (u64 i = 0; i < 8; i++)
+				frame_of(tree_frame(tree_lookup(&root->tree, i)))->state = 0;
+			if (write)
+				must_ok(store(at, 10, &poll));
+			else
+				shown(at);
+			for (u64 i = 0; i < 4; i++)
+				ck_assert(entered(at + i * P) == (i < pages));
+			unmap(at, pages);
+			ck_assert_uint_eq(state_of(0), write ? FRAME_WRITTEN : 0);
+			for (u64 i = 1; i < 8; i++)
+				ck_assert_uint_eq(state_of(i), 0);
+		}
+	end();
+}
+END_TEST
+
+/* Where places are random a compact one is where the region's anchor says, if that is free. */
+START_TEST(anchors)
+{
+	begin(1);
+	vm_randomise = true;
+	for (unsigned i = 0; i < 20; i++) {
+		struct space *s;
+		struct vmar *r;
+		must_ok(space_create(other, false, &s));
+		object_cap((struct object *)s);
+		must_ok(vmar_allocate(&s->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_COMPACT, 0, P, &r));
+		ck_assert(r->region.base == s->root_vmar.anchor && page_aligned(r->region.base));
+		ck_assert_uint_lt(s->root_vmar.anchor, SPACE_HIGH / 2 + 2 * P);
+		drop(s);
+	}
+	vm_randomise = false;
+	end();
+}
+END_TEST
+
 /* ---- contiguous ------------------------------------------------------------------------------------------------------------ */
 
 static u64 first_row(u64 pages, u32 align)
@@ -429,6 +617,13 @@ Suite *test_suite(void)
 	add_test(s, user_memory);
 	add_test(s, pages_asked_for);
 	add_test(s, hinted);
+	add_test(s, moved);
+	add_test(s, moved_within);
+	add_test(s, supplied);
+	add_test(s, given_up);
+	add_test(s, not_given_up);
+	add_test(s, entries);
+	add_test(s, anchors);
 	add_test(s, contiguous);
 	return s;
 }

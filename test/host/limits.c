@@ -3,6 +3,7 @@
  * long an entry takes, and what must not become nothing. Whole calls: steps.c. */
 #include "common/contents.h"
 #include "vm/transfer.h"
+#include "vm/vmar.h"
 
 #define ONE_ENTRY(call) ({ host_preempt_every(1); __auto_type result_ = (call); host_preempt_every(0); result_; })
 
@@ -374,6 +375,28 @@ START_TEST(write_access_goes)
 }
 END_TEST
 
+/* What is refused within the first 128 ranges has changed nothing; behind them it is found out on the way. */
+START_TEST(protect_ahead)
+{
+	for (u64 refused = 126; refused < 131; refused++) {
+		vaddr_t at, first = 0x10000000, until;
+		u64 done = 0;
+		begin(1);
+		struct vmo *v = anonymous(other, 140, 0);
+		for (u64 i = 0; i < 140; i++)
+			must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ | SYS_VM_SPECIFIC, first + i * P - SPACE_LOW, v,
+			                 SYS_RIGHTS_VMO & ~(i == refused ? (u32)SYS_RIGHT_WRITE : 0), i * P, P, NULL, &at));
+		eq(vmar_protect(&space->root_vmar, SYS_RIGHTS_VMAR, RW, first, 140 * P, &done), SYS_ERR_ACCESS_DENIED);
+		ck_assert_uint_eq(done, refused < 128 ? 0 : refused * P);
+		for (u64 i = 0; i < 140; i++)
+			must((mapping_perm(vmar_find(&space->root_vmar, first + i * P), first + i * P, &until) == RW) == (refused >= 128 && i < refused));
+		unmap(first, 140);
+		drop(&v->object);
+		end();
+	}
+}
+END_TEST
+
 /* ---- ranges ------------------------------------------------------------------------------------------------------ */
 
 /* Of what a pager supplied sixteen pages are aged in one entry, of zeros as many as one node says. */
@@ -446,6 +469,30 @@ START_TEST(zeros)
 	drop(&v->object);
 	drop(&mine->object);
 	end();
+}
+END_TEST
+
+/* Sixteen discardable objects that hold nothing are passed by in one step. */
+START_TEST(discardable)
+{
+	for (unsigned empty = 14; empty < 18; empty++) {
+		struct vmo *v[18], *full;
+		begin(1);
+		struct account *mine = account_named(200);
+		for (unsigned i = 0; i < empty; i++)
+			v[i] = anonymous(mine, 1, SYS_VMO_DISCARDABLE);
+		full = anonymous(mine, 1, SYS_VMO_DISCARDABLE);
+		u64 done = 0;
+		must_ok(vmo_op_range(full, SYS_VMO_OP_COMMIT, 0, P, &done, &poll));
+		eq(press(mine), VM_AGAIN);
+		ck_assert(full->discarded == (empty < 16));
+		eq(press(mine), empty < 16 ? SYS_ERR_NO_MEMORY : VM_AGAIN);
+		ck_assert(full->discarded);
+		for (unsigned i = 0; i < empty; i++)
+			drop(&v[i]->object);
+		drop(&full->object), drop(&mine->object);
+		end();
+	}
 }
 END_TEST
 
@@ -550,9 +597,11 @@ Suite *test_suite(void)
 	add_test(s, access_goes);
 	add_test(s, overwriting);
 	add_test(s, write_access_goes);
+	add_test(s, protect_ahead);
 	add_test(s, hints);
 	add_test(s, transfers);
 	add_test(s, zeros);
+	add_test(s, discardable);
 	add_test(s, pages_of_roots);
 	add_test(s, rounds);
 	add_test(s, accessed);
