@@ -184,7 +184,6 @@ static void give_free(struct slot *s)
 		s->flags = SLOT_RETIRED;
 		return;
 	}
-	s->flags = 0;
 	s->generation++;
 	list_append(&slot_cnode(s)->free, free_link(s));
 }
@@ -296,14 +295,11 @@ static void clear_some(struct cnode *c)
 	}
 }
 
-static void free_index(void *index, int level)
+/* The frames of slots are gone: only of two levels is anything named here, from the first cell on, and never by the last. */
+static void free_index(void **index)
 {
-	void **cell = index;
-
-	if (level > 1)
-		for (u32 i = 0; i <= INDEX_MASK; i++)
-			if (cell[i])
-				frame_free(virt_to_phys(cell[i]));
+	for (void **cell = index; *cell; cell++)
+		frame_free(virt_to_phys(*cell));
 	frame_free(virt_to_phys(index));
 }
 
@@ -320,7 +316,7 @@ static bool cnode_reap(struct object *o)
 		return false;
 	}
 	if (c->levels && c->root)
-		free_index(c->root, c->levels);
+		free_index(c->root);
 	c->root = NULL;
 	account_uncharge(c->object.account, c->frames);
 	c->frames = 0;

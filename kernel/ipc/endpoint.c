@@ -38,9 +38,10 @@ static void drop_sender(struct pqueue_node *n)
 		thread_complete(t, SYS_ERR_PEER_CLOSED);
 }
 
+/* Its requests are over, or the endpoint's senders are. */
 static void unbind_pager(struct pager *p)
 {
-	pqueue_remove(&p->above);
+	DEBUG_ASSERT(!pqueue_on(&p->above));
 	list_remove(&p->endpoint_link);
 	p->endpoint = NULL;
 }

@@ -14,7 +14,6 @@
 
 #define HINT_BATCH 16u                  /* pages between looks at pending interrupts */
 
-/* The zero page may have any state. */
 static void apply(u32 op, paddr_t page)
 {
 	u16 *state = &frame_of(page)->state;
@@ -46,10 +45,7 @@ static sys_status_t step(struct cursor *c, u32 op)
 		c->page = run;
 		return SYS_OK;
 	}
-	sys_status_t status = cursor_require(c, false, &ref[0]);
-	if (status == SYS_OK)
-		apply(op, ref[0].frame);
-	return status;
+	return cursor_require(c, false, ref);   /* it is asked for, or reads as zero: then there is nothing to be kept */
 }
 
 static sys_status_t each_page(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, u64 end, struct page_wait *w)

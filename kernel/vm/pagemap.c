@@ -81,7 +81,7 @@ sys_status_t pagemap_place(const struct vmo *v, u64 offset, u32 size, u32 align)
 	if ((offset & (align - 1)) || (offset & PAGE_MASK) + size > PAGE_SIZE_)
 		return SYS_ERR_INVALID_ARGS;
 	u64 limit = v->shape->size;
-	return offset > limit || size > limit - offset ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
+	return size > limit - MIN(offset, limit) ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
 }
 
 sys_status_t pagemap_open(struct vmo *v, u64 offset, u32 size, struct deriv *below, struct accessor *a)

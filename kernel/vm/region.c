@@ -221,7 +221,7 @@ bool region_place(const struct vmar *r, u64 size, u64 align, vaddr_t limit, bool
 	align = MAX(align, PAGE_SIZE_);
 	if (vm_randomise) {
 		vaddr_t from = r->anchor + (compact ? 0 : arch_random() % SKIP_PAGES * PAGE_SIZE_);
-		if (from < limit && fit(r, from, size, align, limit, out))
+		if (fit(r, from, size, align, limit, out))
 			return true;
 	}
 	return fit(r, r->region.base, size, align, limit, out);

@@ -250,14 +250,13 @@ COLD static void cut(struct source *s, struct page_wait *w, u64 page)
 {
 	struct page_wait was = *w;
 	u64 end = w->first + w->count;
-	if (w->page > page)
+	if (w->page > page) {
 		narrow(w, page + 1, end - page - 1);
-	else
-		narrow(w, w->first, page - w->first);
-	if (w->page > page)
 		give_part(s, &was, was.first, page);
-	else
+	} else {
+		narrow(w, w->first, page - w->first);
 		give_part(s, &was, page + 1, end);
+	}
 }
 
 /* The same for a record. */

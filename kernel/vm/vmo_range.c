@@ -65,11 +65,10 @@ static bool empty_step(struct vmo *v, u64 *page, u64 end)
  * there. In a root they are dirty, but for what was known to be zero before; who waits for its pages goes on. */
 static sys_status_t mark_step(struct vmo *v, u64 *page, u64 end)
 {
-	tree_slot_t kind;
 	if (!v->source)
 		return tree_zero_step(&v->tree, page, end, TREE_CLEAN);
 	u64 at = *page, stop = tree_next(&v->tree, at, end);
-	tree_run(&v->tree, at, at + 1, &kind);
+	tree_slot_t kind = tree_lookup(&v->tree, at);
 	if (tree_tag(kind) == TREE_ZERO)
 		at = stop = tree_run(&v->tree, at, at + MIN(end - at, MAX(tree_span(&v->tree, at), TREE_FANOUT)), &kind);
 	else if (tree_tag(kind) == TREE_PAGE)
