@@ -200,8 +200,13 @@ START_TEST(parked)
 	kernel_reap();
 	ck_assert(child->parked && a->promised == 100);
 	account_uncharge(below, 2);
+	object_ref(&child->object);
 	kernel_reap();
-	ck_assert(a->promised == 0 && a->used == 0);
+	ck_assert(!child->parked && a->promised == 0);
+	account_uncharge(child, 0);                             /* nothing is settled twice */
+	ck_assert(list_empty(&account_reapable));
+	object_unref(&child->object);
+	ck_assert_uint_eq(a->used, 0);
 	kernel_check();
 }
 END_TEST

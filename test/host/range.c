@@ -165,6 +165,12 @@ START_TEST(mapped_at_once)
 	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options & ~RW, 0, v, SYS_RIGHTS_VMO, 0, 3000 * P, NULL, &at));
 	ck_assert(!pt_query(space->root, at).flags);            /* nothing is allowed */
 	unmap(at, 3000);
+	host_preempt_every(1);                                  /* somebody asks for the CPU: up to the next multiple of 16 pages */
+	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options | SYS_VM_SPECIFIC, (1ull << 30) + P - space->root_vmar.region.base, v,
+	                 SYS_RIGHTS_VMO, 0, 3000 * P, NULL, &at));
+	host_preempt_every(0);
+	ck_assert(at == (1ull << 30) + P && pt_query(space->root, at + 14 * P).flags && !pt_query(space->root, at + 15 * P).flags);
+	unmap(at, 3000);
 	must_ok(vmar_map(&space->root_vmar, SYS_RIGHTS_VMAR, options | SYS_VM_FAULT_BEYOND_STREAM_SIZE, 0, v, SYS_RIGHTS_VMO, 0, 3000 * P, NULL, &at));
 	ck_assert(pt_query(space->root, at + 999 * P).flags && !pt_query(space->root, at + 2500 * P).flags);
 	ck_assert_uint_eq(shown(at + 2500 * P), 2500);

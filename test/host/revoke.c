@@ -488,6 +488,29 @@ START_TEST(mappings)
 }
 END_TEST
 
+/* Ending a mapping is the work of six capabilities, whatever comes first. */
+START_TEST(mappings_weigh)
+{
+	start(2000);
+	struct actor *x = actor_new(root, NULL, NULL, 10);
+	struct vmo *v = NULL;
+	vaddr_t at;
+
+	ck_assert_int_eq(vmo_create(a, 16 * PAGE_SIZE_, 0, &v), SYS_OK);
+	struct slot *s = cap_put(cs, v, top, SLOT_FIRST);
+	ck_assert_int_eq(vmar_map(&x->t->space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ, 0, v, SYS_RIGHTS_VMO, 0, v->size, &s->open, &at), SYS_OK);
+	for (unsigned i = 0; i < 20; i++)
+		cap_copy(cs, s);
+	host_preempt_every(1);
+	ck_assert_int_eq(cap_revoke(s), VM_AGAIN);
+	ck_assert(v->object.caps == 21 - 3 && !v->mappings.root);
+	ck_assert_int_eq(cap_revoke(s), VM_AGAIN);
+	ck_assert(v->object.caps == 21 - 3 - 9);
+	ck_assert_int_eq(revoke_all(top), SYS_OK);
+	check();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("revoke");
@@ -509,5 +532,6 @@ Suite *test_suite(void)
 	add_test(s, account_in_itself);
 	add_test(s, space_of_another_account);
 	add_test(s, mappings);
+	add_test(s, mappings_weigh);
 	return s;
 }

@@ -161,6 +161,20 @@ START_TEST(window_costs_two_paths)
 }
 END_TEST
 
+/* A window that begins right behind what there is and comes around to it is cut there as any other is. */
+START_TEST(window_comes_around)
+{
+	setup();
+	for (u64 p = 0; p < 10; p++)
+		put(&a, p);
+	put(&a, LEAF);                          /* a root of level 1 */
+	cut(&b, &a, LEAF * LEAF, TREE_ALL - LEAF * LEAF + 5);
+	ck_assert_uint_eq(b.charged, 5 + 2);
+	is_run(&b, TREE_ALL - LEAF * LEAF, TREE_ALL - LEAF * LEAF + 5, TREE_PAGE);
+	finish();
+}
+END_TEST
+
 /* A thousand generations later a lookup goes down as many nodes as before, and all can go in any order. */
 START_TEST(generations)
 {
@@ -409,6 +423,7 @@ Suite *test_suite(void)
 	add_test(s, pruned);
 	add_test(s, snapshot_shares);
 	add_test(s, window_costs_two_paths);
+	add_test(s, window_comes_around);
 	add_test(s, generations);
 	add_test(s, many_snapshots);
 	add_test(s, zero_costs_edges);

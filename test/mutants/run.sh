@@ -100,6 +100,13 @@ plan() {
 	if [ "$number" = 0 ]; then number=$(wc -l <"$work/plan"); fi
 }
 
+# Each paragraph of equivalent.txt fits one mutant: where it fits none the statement has changed; of several its reason may hold for one.
+check_excuses() {
+	awk 'FNR == NR { made[$1 "\n- " $5 "\n+ " $6]++; file[$1]; next }
+		$1 in file && made[$1 "\n" $2 "\n" $3] != 1 { print "# equivalent.txt: of " $1 ", not exactly one mutant: " $3; wrong = 1 }
+		END { exit wrong }' FS='\t' "$work/all" RS= FS='\n' test/mutants/equivalent.txt >&2
+}
+
 # Whether equivalent.txt has FILE, OLD and NEW: a paragraph `FILE`, `- OLD`, `+ NEW`, the reason, indented.
 excused() {
 	file=$1 old=$2 new=$3 awk 'BEGIN { RS = ""; FS = "\n" }
@@ -179,6 +186,7 @@ rm -rf "$work/survivors"
 mkdir -p "$work/survivors"
 for file in results taken; do : >"$work/$file"; done
 plan
+check_excuses
 for ((job = 1; job <= jobs; job++)); do copy_tree "$job"; done
 baseline
 uses
