@@ -20,14 +20,11 @@ struct avl_node {
 typedef bool avl_order(const struct avl_node *a, const struct avl_node *b);
 struct avl_tree { struct avl_node *root; void (*augment)(struct avl_node *); };
 
-/* The same as insert and remove below, for a tree without summaries that is empty, or that holds nothing else. */
-static inline void avl_insert_alone(struct avl_tree *t, struct avl_node *n)
-{
-	*n = (struct avl_node){ 0 };
-	t->root = n;
-}
+/* The same as insert and remove below, for a tree without summaries that is empty, or that holds nothing else, and a
+ * node that was zero before it was inserted first: it is again whenever it is in no tree. */
+static inline void avl_insert_alone(struct avl_tree *t, struct avl_node *n) { t->root = n; }
 static inline bool avl_alone(const struct avl_tree *t, const struct avl_node *n) { return t->root == n && !n->left && !n->right; }
-static inline void avl_remove_alone(struct avl_tree *t) { t->root = NULL; }     /* the node is zero already */
+static inline void avl_remove_alone(struct avl_tree *t) { t->root = NULL; }
 
 /* Links a new node at its place among the others, then rebalances. */
 void avl_insert(struct avl_tree *t, struct avl_node *n, avl_order *before);

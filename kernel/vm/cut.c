@@ -54,14 +54,10 @@ static void end_at(struct mapping *m, vaddr_t va)
  * them. */
 static bool wake_waiters(struct mapping *m, vaddr_t lo, vaddr_t hi)
 {
-	const struct view *view = m->vmo->view;
-	struct source *source = view && !view->ended ? view->root->source : m->vmo->source;
-	u64 first = view ? view->first : 0;
-
-	for (unsigned i = 0; source && i < WAKE_STEP; i++)
-		if (source_unmap_step(source, first + mapping_page(m, lo), first + mapping_page(m, hi - 1) + 1, space_of(m), lo, hi))
+	for (unsigned i = 0; i < WAKE_STEP; i++)
+		if (page_wait_unmap_step(space_of(m), lo, hi))
 			return true;
-	return !source;
+	return false;
 }
 
 static sys_status_t cut_front(struct mapping *m, vaddr_t hi)

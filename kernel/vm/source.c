@@ -21,6 +21,7 @@
 #include "mem/slab.h"
 #include "vm/cursor.h"
 #include "vm/source.h"
+#include "vm/view.h"
 #include "vm/vmar.h"
 
 struct vm_hooks vm_hooks;
@@ -49,7 +50,7 @@ static void shift_down(u64 *bits, u64 n)
 	}
 }
 
-/* ---- the two trees ------------------------------------------------------------------------------ */
+/* ---- the trees ---------------------------------------------------------------------------------- */
 static u64 key_of(const struct page_wait *w) { return w->state == PAGE_WAIT_JOINED ? w->page : w->first; }
 
 /* Joiners may wait for the same page; requests begin at different ones. */
@@ -58,20 +59,26 @@ static bool before(const struct avl_node *a, const struct avl_node *b)
 	return key_of(wait_of(a)) < key_of(wait_of(b));
 }
 
-static void insert(struct avl_tree *t, struct page_wait *w)
+static struct page_wait *in_space(const struct avl_node *n) { return container_of(n, struct page_wait, in_space); }
+static struct page_wait *in_view(const struct avl_node *n) { return container_of(n, struct page_wait, in_view); }
+
+static bool below(const struct avl_node *a, const struct avl_node *b) { return in_space(a)->va < in_space(b)->va; }
+static bool earlier(const struct avl_node *a, const struct avl_node *b) { return in_view(a)->page < in_view(b)->page; }
+
+static inline void insert(struct avl_tree *t, struct avl_node *n, avl_order *order)
 {
 	if (likely(!t->root))
-		avl_insert_alone(t, &w->node);
+		avl_insert_alone(t, n);
 	else
-		avl_insert(t, &w->node, before);
+		avl_insert(t, n, order);
 }
 
-static inline void take_out(struct avl_tree *t, struct page_wait *w)
+static inline void take_out(struct avl_tree *t, struct avl_node *n)
 {
-	if (likely(avl_alone(t, &w->node)))
+	if (likely(avl_alone(t, n)))
 		avl_remove_alone(t);
 	else
-		avl_remove(t, &w->node);
+		avl_remove(t, n);
 }
 
 /* The first whose key is not below `key`. */
@@ -135,16 +142,10 @@ void page_wait_init(struct page_wait *w)
 	pqueue_node_init(&w->queue);
 }
 
-static void tell_pager(struct source *s)
-{
-	if (s->pager)
-		vm_hooks.pager_ready(s->pager);
-}
-
 static void enqueue(struct source *s, struct page_wait *w)
 {
 	pqueue_insert(&s->pager->queue, &w->queue, w->priority);
-	tell_pager(s);
+	vm_hooks.pager_ready(s->pager);
 }
 
 COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
@@ -158,10 +159,29 @@ COLD void page_wait_set_priority(struct page_wait *w, u8 priority)
 	enqueue(s, w);
 }
 
-/* Is on nothing any more: ends the wait. */
-static void wake(struct page_wait *w, sys_status_t status)
+/* Is in the source's trees: the wait begins. */
+static sys_status_t begin(struct page_wait *w)
+{
+	if (w->space)
+		insert(&w->space->waits, &w->in_space, below);
+	return SYS_ERR_SHOULD_WAIT;
+}
+
+/* Is in none of them any more: it ends. */
+static void end(struct page_wait *w)
 {
 	w->state = PAGE_WAIT_IDLE;
+	if (w->space)
+		take_out(&w->space->waits, &w->in_space);
+	if (unlikely(w->through != NULL)) {
+		take_out(&w->through->waits, &w->in_view);
+		w->through = NULL;
+	}
+}
+
+static void wake(struct page_wait *w, sys_status_t status)
+{
+	end(w);
 	w->status = status;
 	vm_hooks.wake(w);
 }
@@ -185,7 +205,7 @@ COLD static void pass_on(struct source *s, enum page_wait_state state, u64 first
 		w->first = first;
 		w->count = count;
 		memcpy(w->arrived, arrived, sizeof w->arrived);
-		insert(&s->requests, w);
+		insert(&s->requests, &w->node, before);
 		if (state == PAGE_WAIT_QUEUED)
 			enqueue(s, w);
 		return;
@@ -208,7 +228,7 @@ COLD static void leave(struct source *s, struct page_wait *w)
 	avl_remove(&s->requests, &w->node);
 	if (w->state == PAGE_WAIT_QUEUED) {
 		pqueue_remove(&w->queue);
-		tell_pager(s);
+		vm_hooks.pager_ready(s->pager);
 	}
 	pass_on(s, w->state, w->first, w->count, w->arrived);
 }
@@ -222,7 +242,7 @@ COLD void page_wait_cancel(struct page_wait *w)
 		avl_remove(&s->joined, &w->node);
 	else
 		leave(s, w);
-	w->state = PAGE_WAIT_IDLE;
+	end(w);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------- */
@@ -272,8 +292,8 @@ COLD static void cut_record(struct source *s, struct request_record *r, u64 page
 COLD static sys_status_t join(struct source *s, struct page_wait *w)
 {
 	w->state = PAGE_WAIT_JOINED;
-	insert(&s->joined, w);
-	return SYS_ERR_SHOULD_WAIT;
+	insert(&s->joined, &w->node, before);
+	return begin(w);
 }
 
 /* A request that stood in a record has somebody who waits for it again. */
@@ -284,8 +304,8 @@ COLD static sys_status_t take_over(struct source *s, struct request_record *r, s
 	w->count = r->count;
 	memcpy(w->arrived, r->arrived, sizeof w->arrived);
 	r->count = 0;
-	insert(&s->requests, w);
-	return SYS_ERR_SHOULD_WAIT;
+	insert(&s->requests, &w->node, before);
+	return begin(w);
 }
 
 /* Where a request for `run` pages from `page` on ends. That page is missing and in no request: only for more than it is
@@ -306,10 +326,10 @@ static sys_status_t ask(struct source *s, u64 page, u64 run, struct page_wait *w
 	w->count = end - page;
 	for (u64 i = 0; i < w->count; i += 64)          /* what is behind the request is never looked at */
 		w->arrived[i / 64] = 0;
-	insert(&s->requests, w);
+	insert(&s->requests, &w->node, before);
 	counters.requests++;
 	enqueue(s, w);
-	return SYS_ERR_SHOULD_WAIT;
+	return begin(w);
 }
 
 sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, struct page_wait *w)
@@ -325,7 +345,6 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 	w->root = s->root;
 	w->page = page;
 	w->access = access;
-	w->status = SYS_OK;
 	owner = owner_at(s, page);
 	if (owner && !bit_get(owner->arrived, page - owner->first))
 		return join(s, w);
@@ -358,7 +377,7 @@ COLD static void answer_record(struct source *s, u64 page)
 		r->count = 0;
 }
 
-bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
+COLD static bool answer_all(struct source *s, u64 page, const struct page_ref *ref)
 {
 	struct page_wait *w;
 	unsigned n = 0;
@@ -369,11 +388,6 @@ bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 		answer(w, ref);
 	}
 	w = owner_at(s, page);
-	if (likely(w && w->count == 1 && w->state == PAGE_WAIT_DELIVERED)) {    /* all that it asked for */
-		take_out(&s->requests, w);
-		answer(w, ref);
-		return true;
-	}
 	if (w)
 		bit_set(w->arrived, page - w->first);
 	else
@@ -384,6 +398,16 @@ bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
 	} else if (n == 0) {
 		frame_of(ref->frame)->state &= (u16)~FRAME_HELD;        /* frame 0 is nobody's */
 	}
+	return true;
+}
+
+bool source_answer_step(struct source *s, u64 page, const struct page_ref *ref)
+{
+	struct page_wait *w = owner_at(s, page);
+	if (unlikely(!w || w->count != 1 || w->state != PAGE_WAIT_DELIVERED || s->joined.root))
+		return answer_all(s, page, ref);
+	take_out(&s->requests, &w->node);       /* it is all that was asked for */
+	answer(w, ref);
 	return true;
 }
 
@@ -497,58 +521,67 @@ COLD void source_free(struct source *s)
 	slab_free(s, sizeof *s);
 }
 
-/* On which way a waiter came: through a view, or (NULL) through addresses of a space. */
-struct way { const struct view *view; const struct space *space; vaddr_t low, high; };
-
-static bool came(const struct page_wait *w, const struct way *way)
+/* ---- who came on one way --------------------------------------------------------------------------- */
+void page_wait_in_view(struct page_wait *w, struct view *view)
 {
-	if (way->view)
-		return w->through == way->view;
-	return w->space == way->space && w->va >= way->low && w->va < way->high;
+	w->through = view;
+	insert(&view->waits, &w->in_view, earlier);
 }
 
-/* Who is woken is gone from the tree, so the next step finds the next. An owner's page may lie anywhere in its
- * request. */
-static struct page_wait *who_came(const struct source *s, u64 page, u64 end, const struct way *way)
+static bool wake_again(struct page_wait *w)
 {
-	struct page_wait *w = joiner_in(s, page, end);
-	for (; w && w->page < end; w = wait_of(avl_next(&w->node)))
-		if (came(w, way))
-			return w;
-	w = owner_at(s, page);
-	if (!w)
-		w = first_from(&s->requests, page);
-	for (; w && w->first < end; w = wait_of(avl_next(&w->node)))
-		if (came(w, way))
-			return w;
-	return NULL;
-}
-
-COLD static bool wake_step(struct source *s, u64 page, u64 end, const struct way *way)
-{
-	struct page_wait *w = who_came(s, page, end, way);
-	if (!w)
-		return true;
 	page_wait_cancel(w);
-	w->through = NULL;
-	wake(w, SYS_OK);
+	w->status = SYS_OK;
+	vm_hooks.wake(w);
 	return false;
 }
 
-bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high)
+COLD bool page_wait_unmap_step(struct space *s, vaddr_t low, vaddr_t high)
 {
-	return wake_step(s, page, end, &(struct way){ .space = space, .low = low, .high = high });
+	struct page_wait *found = NULL;
+	for (struct avl_node *n = s->waits.root; n;) {
+		bool here = in_space(n)->va >= low;
+		if (here)
+			found = in_space(n);
+		n = here ? n->left : n->right;
+	}
+	return !found || found->va >= high || wake_again(found);
 }
 
-bool source_view_step(struct source *s, u64 page, const struct view *view)
+COLD bool page_wait_view_step(struct view *view, u64 page)
 {
-	return wake_step(s, page, UINT64_MAX, &(struct way){ .view = view });
+	struct avl_node *last = avl_last(&view->waits);
+	return !last || in_view(last)->page < page || wake_again(in_view(last));
 }
 
 /* ---- walkers ------------------------------------------------------------------------------------ */
 static void check_request(const struct source *s, u64 first, u64 count, const u64 *arrived)
 {
 	ASSERT(count > 0 && count <= REQUEST_PAGES && first + count <= s->limit && !all_set(arrived, 0, count));
+}
+
+void page_wait_check_space(const struct space *s)
+{
+	avl_check(&s->waits, below, NULL);
+	for (struct avl_node *n = avl_first(&s->waits); n; n = avl_next(n))
+		ASSERT(in_space(n)->state != PAGE_WAIT_IDLE && in_space(n)->space == s);
+}
+
+void page_wait_check_view(const struct view *view)
+{
+	avl_check(&view->waits, earlier, NULL);
+	for (struct avl_node *n = avl_first(&view->waits); n; n = avl_next(n))
+		ASSERT(in_view(n)->state != PAGE_WAIT_IDLE && in_view(n)->through == view && in_view(n)->root == view->root);
+}
+
+static void check_wait(const struct page_wait *w)
+{
+	const struct avl_node *a = &w->in_space, *b = &w->in_view;
+	while (w->space && a->parent)
+		a = a->parent;
+	while (w->through && b->parent)
+		b = b->parent;
+	ASSERT((!w->space || a == w->space->waits.root) && (!w->through || b == w->through->waits.root));
 }
 
 void source_check(const struct source *s)
@@ -564,11 +597,13 @@ void source_check(const struct source *s)
 		ASSERT(w->first >= end && w->page >= w->first && w->page - w->first < w->count);
 		ASSERT(!bit_get(w->arrived, w->page - w->first));
 		check_request(s, w->first, w->count, w->arrived);
+		check_wait(w);
 		end = w->first + w->count;
 	}
 	for (struct avl_node *n = avl_first(&s->joined); n; n = avl_next(n)) {
 		const struct page_wait *w = wait_of(n), *owner = owner_at(s, w->page);
 		ASSERT(w->state == PAGE_WAIT_JOINED && owner && !bit_get(owner->arrived, w->page - owner->first));
+		check_wait(w);
 	}
 	for (unsigned i = 0; i < SOURCE_RECORDS; i++) {
 		const struct request_record *r = &s->record[i];

@@ -117,11 +117,6 @@ bool source_fail_step(struct source *s, u64 page, u64 end, sys_status_t status);
 bool source_shrink_step(struct source *s, u64 pages);
 /* Everybody who waits is woken with this status; all requests are forgotten. */
 bool source_end_step(struct source *s, sys_status_t status);
-/* Waiters of accesses to [low, high) of a space, for pages [page, end), are woken: the mapping that they came through
- * goes, and they will find out. */
-bool source_unmap_step(struct source *s, u64 page, u64 end, const struct space *space, vaddr_t low, vaddr_t high);
-/* The same for who waits through this view of a clone for a page from `page` on. */
-bool source_view_step(struct source *s, u64 page, const struct view *view);
 /* Ends the source itself; nobody waits any more. The root has none from now on. */
 void source_free(struct source *s);
 void source_check(const struct source *s);

@@ -116,7 +116,7 @@ static bool space_reap(struct space *s)
 	}
 	if (space_drop_oldest(s) || !vmar_empty_step(&s->root_vmar))
 		return false;
-	ASSERT(s->tables == 0);
+	ASSERT(s->tables == 0 && !s->waits.root);
 	arch_root_drop(s->root);
 	frame_free(s->root);
 	account_uncharge(s->account, ROOT_FRAMES);
@@ -189,6 +189,7 @@ void space_check(struct space *s)
 	u32 prev = FRAME_NIL;
 
 	check_vmar(s, &s->root_vmar);
+	page_wait_check_space(s);
 	for (u32 n = s->oldest; n != FRAME_NIL; prev = n, n = frame_table[n].list.next, leaves++) {
 		ASSERT(frame_table[n].kind == FRAME_TABLE && frame_table[n].level == 1);
 		ASSERT(frame_table[n].list.prev == prev);

@@ -53,7 +53,8 @@ __attribute__((noinline)) static sys_status_t ask(struct view *view, u64 page, u
 		return SYS_ERR_SHOULD_WAIT;
 	u64 end = tree_next(&view->clone->tree, page, page + MIN(run, view_limit(view) - page));
 	sys_status_t status = source_request(view->root->source, view->first + page, end - page, access, w);
-	w->through = view;
+	if (w->state != PAGE_WAIT_IDLE)
+		page_wait_in_view(w, view);
 	return status;
 }
 
@@ -80,13 +81,10 @@ sys_status_t view_page(struct view *view, u64 page, u8 access, u64 run, struct p
 /* Wakes who waits through it for pages from `page` on; they try again and find out. */
 static bool wake_step(struct view *view, u64 page)
 {
-	for (unsigned i = 0; view->root; i++) {
-		if (source_view_step(view->root->source, view->first + page, view))
+	for (unsigned i = 0; i < VIEW_STEP; i++)
+		if (page_wait_view_step(view, view->first + page))
 			return true;
-		if (i == VIEW_STEP)
-			return false;
-	}
-	return true;
+	return false;
 }
 
 /* Entries go. None comes back, since nothing falls through any more: so nobody can hold this up by touching what is gone. */
@@ -179,6 +177,7 @@ static void check_view(const struct view *view)
 	ASSERT(view->part == PART_VIEW && view->clone->view == view && !view->clone->source);
 	ASSERT(view->limit <= vmo_pages(view->clone) && (view->ended == VIEW_GONE) == !view->root);
 	ASSERT(list_on(&view->link) == (view->root != NULL));
+	page_wait_check_view(view);
 	if (view->root)
 		ASSERT(view_limit(view) == 0 || view->first + view_limit(view) <= vmo_pages(view->root));
 	else

@@ -39,6 +39,7 @@ struct view {                           /* a part in the slab of the clone's acc
 	struct interval *at;            /* CLOSING: the clone's mappings before it have left the root's tree ... */
 	vaddr_t va;                     /* ... and of this one no entry below here shows the root */
 	struct list link;               /* in root->views */
+	struct avl_tree waits;          /* page_wait.in_view: who waits for a page of the root through it */
 	struct deriv deriv;             /* DERIV_VIEW */
 };
 

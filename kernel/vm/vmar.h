@@ -38,6 +38,7 @@ struct space {                          /* lives inside the root VMAR's object *
 	u32 oldest, newest;             /* leaf tables by age (frame table links), to be reused */
 	struct mapping *recent;         /* where the last fault was, if that is a mapping of the root VMAR itself; else NULL */
 	struct list threads;            /* back links of the threads that run in it (the layer above) */
+	struct avl_tree waits;          /* page_wait.in_space: who waits for a page that was missing at one of its addresses */
 	/* Set by the layer above: the space ends. Called, a step each, until it has no threads. */
 	void (*ended)(struct space *);
 };

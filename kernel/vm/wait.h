@@ -44,7 +44,9 @@ struct page_wait {
 	 * the thread runs. Set before the cursor is called. */
 	struct space *space;            /* NULL: a call waits for the object's page itself */
 	vaddr_t va;
-	const struct view *through;     /* the clone's view that found the page missing; where none did: anything */
+	struct avl_node in_space;       /* in space->waits, by va */
+	struct view *through;           /* the clone's view that found the page missing, or NULL */
+	struct avl_node in_view;        /* in through->waits, by page */
 };
 
 void page_wait_init(struct page_wait *w);
@@ -53,6 +55,15 @@ void page_wait_set_priority(struct page_wait *w, u8 priority);
 /* Takes it off whatever it is on (source.c). Its request passes to a joiner; without one it is withdrawn if undelivered,
  * else it stands as a record until it is answered. Cost: O(log n). */
 void page_wait_cancel(struct page_wait *w);
+/* The page of w, which began to wait just now, was missing for this view. */
+void page_wait_in_view(struct page_wait *w, struct view *view);
+/* Who waits for a page that was missing at addresses [low, high) of s, or through this view for page `page` of the root
+ * or a later one, is woken, since that goes, and will find out: one of them. True: there is none. Cost: O(log n). */
+bool page_wait_unmap_step(struct space *s, vaddr_t low, vaddr_t high);
+bool page_wait_view_step(struct view *view, u64 page);
+/* Walkers of their trees; every member of one waits. */
+void page_wait_check_space(const struct space *s);
+void page_wait_check_view(const struct view *view);
 
 struct pager;
 /* Set at boot by the layer above. */

@@ -194,8 +194,8 @@ START_TEST(view_ends)
 		begin(8);
 		struct vmo *c = clone_of(root, 0, 8);
 		wait_for(c, 3, n);
-		ck_assert(view_end_step(c->view) == (n < 17));
-		ck_assert_uint_eq(wakes, MIN(n, 17));
+		ck_assert(view_end_step(c->view) == (n < 16));
+		ck_assert_uint_eq(wakes, MIN(n, 16));
 		while (!view_end_step(c->view))
 			;
 		ck_assert_uint_eq(wakes, n);

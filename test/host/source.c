@@ -273,20 +273,20 @@ END_TEST
 /* A mapping goes: who waits for an access through it is woken, the others are not. */
 START_TEST(mapping_goes)
 {
-	struct space *one = (struct space *)8, *two = (struct space *)16;       /* names only: nothing is supplied */
+	static struct space one, two;                           /* nothing else of them: nothing is supplied */
 	u64 page, count;
 	setup(100, 0);
 	for (unsigned i = 0; i < 6; i++) {
-		client[i].wait.space = i % 2 ? one : two;
+		client[i].wait.space = i % 2 ? &one : &two;
 		client[i].wait.va = 0x10000 + i * PAGE_SIZE_;
 		start(i, 10 + i % 3, 14);
 	}
 	ck_assert(receive(&page, &count) && page == 10);
-	while (!source_unmap_step(root->source, 0, 50, one, 0x10000, 0x14000))
+	while (!page_wait_unmap_step(&one, 0x10000, 0x14000))
 		check();
 	for (unsigned i = 0; i < 6; i++)
 		ck_assert_uint_eq(client[i].wakes, i == 1 || i == 3);
-	while (!source_unmap_step(root->source, 0, 50, two, 0x10000, 0x14000))
+	while (!page_wait_unmap_step(&two, 0x10000, 0x14000))
 		check();
 	for (unsigned i = 0; i < 6; i++)
 		ck_assert_uint_eq(client[i].wakes, i < 4);
