@@ -82,7 +82,7 @@ u64 tree_next(const struct tree *t, u64 page, u64 end)
 
 u64 tree_run(const struct tree *t, u64 page, u64 end, tree_slot_t *kind)
 {
-	*kind = *slots_at(t, page, 1).slot & TREE_KIND;
+	*kind = tree_lookup(t, page) & TREE_KIND;
 	return run_end(t, page, end, *kind);
 }
 

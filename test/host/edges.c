@@ -535,9 +535,10 @@ END_TEST
 /* Where places are random a compact one is where the region's anchor says, if that is free. */
 START_TEST(anchors)
 {
+	vaddr_t highest = 0;
 	begin(1);
 	vm_randomise = true;
-	for (unsigned i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 60; i++) {
 		struct space *s;
 		struct vmar *r;
 		must_ok(space_create(other, false, &s));
@@ -545,8 +546,10 @@ START_TEST(anchors)
 		must_ok(vmar_allocate(&s->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_COMPACT, 0, P, &r));
 		ck_assert(r->region.base == s->root_vmar.anchor && page_aligned(r->region.base));
 		ck_assert_uint_lt(s->root_vmar.anchor, SPACE_HIGH / 2 + 2 * P);
+		highest = MAX(highest, s->root_vmar.anchor);
 		drop(s);
 	}
+	ck_assert_uint_gt(highest, SPACE_HIGH / 5 * 2);         /* anywhere in the lower half */
 	vm_randomise = false;
 	end();
 }

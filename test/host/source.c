@@ -29,6 +29,26 @@ START_TEST(one_page)
 }
 END_TEST
 
+/* What had arrived of the last request says nothing of the next, up to its last page. */
+START_TEST(asked_by_the_same)
+{
+	u64 page, count;
+	setup(700, 0);
+	start(0, 0, 128);
+	ck_assert(receive(&page, &count) && count == 128);
+	for (u64 p = 112; p <= 112; p -= 16)
+		must_ok(supply(p, 16, 0));
+	ck_assert_int_eq(run(&client[0]), SYS_OK);
+	ck_assert_uint_eq(client[0].wait.arrived[1], UINT64_MAX);
+	start(0, 200, 265);
+	start(1, 264, 265);
+	ck_assert_int_eq(client[1].wait.state, PAGE_WAIT_JOINED);
+	ck_assert(receive(&page, &count) && page == 200 && count == 65 && !receive(&page, &count));
+	check();
+	check_end();
+}
+END_TEST
+
 /* A run stops at a page that is there, at another request, at 512 pages; one that starts inside a request joins it. */
 START_TEST(request_ranges)
 {
@@ -537,6 +557,7 @@ Suite *test_suite(void)
 {
 	Suite *s = suite_create("source");
 	add_test(s, one_page);
+	add_test(s, asked_by_the_same);
 	add_test(s, request_ranges);
 	add_test(s, early_wake);
 	add_test(s, cancelled_owner);
