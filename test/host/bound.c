@@ -48,7 +48,7 @@ static void got(struct actor *a, u64 bits)
 	const struct regs *g = &a->t->context.regs;
 
 	ck_assert_int_eq(actor_goes_on(a), SYS_OK);
-	ck_assert(g->r8 == SYS_LABEL_NOTIFICATION && (u32)g->r9 == 1 && g->r12 == bits && g->rdx == 0);
+	ck_assert(g->r8 == SYS_LABEL_NOTIFICATION && g->r9 == header_make(1, 0) && g->r12 == bits && g->rdx == 0);
 }
 
 /* ---- by hand ----------------------------------------------------------------------------------------------------- */

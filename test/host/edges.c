@@ -25,6 +25,9 @@ START_TEST(view_ends)
 	for (u64 i = 4; i < 8; i++)
 		shown(behind + (i - 4) * P);
 	ck_assert(vmar_find(&space->root_vmar, at)->root.mapping && !vmar_find(&space->root_vmar, behind)->root.mapping);
+	struct vmo *later = clone_in(other, root, ALOW, 0, 8);
+	ck_assert(later->view->limit == 8 && seen(later, 4) == 0 && seen(later, 7) == 0 && seen(later, 3) == 13);     /* no pager's any more */
+	drop(&later->object);
 	must_ok(store(of_root + 4 * P, 5, &poll));      /* behind what the clone sees, the root's pages are its own affair */
 	ck_assert(entered(at + 4 * P) && entered(part + P) && entered(behind));
 	must(mapping_unmap_all(root, 4, 8));
@@ -271,6 +274,16 @@ START_TEST(whole_path)
 			ck_assert_uint_eq(entries, retries > 6 ? 1 : 3);
 			drop(&copy->object);
 		}
+	u64 done = 0;
+	copy = clone_in(other, v, SYS_VMO_CHILD_SNAPSHOT, 0, 1ull << 20);
+	eq(vmo_op_range(v, SYS_VMO_OP_COMMIT, 0, 2 * P, &done, &poll), SYS_OK);        /* a call copies it at once */
+	for (u64 page = 2; page < 4; page++) {
+		ck_assert_uint_eq(there(v, page), false);
+		done = 0;
+		must_ok(vmo_op_range(v, SYS_VMO_OP_COMMIT, page * P, P, &done, &poll));
+		ck_assert_uint_eq(frame_of(tree_frame(tree_lookup(&v->tree, page)))->state, FRAME_WRITTEN);
+	}
+	drop(&copy->object);
 	drop(&v->object);
 	end();
 }
@@ -330,6 +343,101 @@ START_TEST(pages_asked_for)
 			drop(&v->object);
 			end();
 		}
+}
+END_TEST
+
+/* To make a part of a page zero takes that page alone. */
+START_TEST(zeroed)
+{
+	for (u64 page = 0; page < 3; page++) {
+		struct page_wait w;
+		u64 done = 0;
+		begin(8);
+		page_wait_init(&w);
+		eq(vmo_op_range(root, SYS_VMO_OP_ZERO, page * P + 10, 100, &done, &w), SYS_ERR_SHOULD_WAIT);
+		ck_assert(w.first == page && w.count == 1 && done == 0);
+		page_wait_cancel(&w);
+		end();
+	}
+}
+END_TEST
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------------- */
+
+/* The largest size, and one byte more; a window's end, and one byte behind it. */
+START_TEST(sizes)
+{
+	struct vmo *v, *child;
+	static const struct { u64 offset, size; sys_status_t status; } rows[] = {
+		{ 0, VMO_MAX_SIZE, SYS_OK }, { 0, VMO_MAX_SIZE + 1, SYS_ERR_OUT_OF_RANGE }, { P, VMO_MAX_SIZE - P, SYS_OK },
+		{ P, VMO_MAX_SIZE - P + 1, SYS_ERR_OUT_OF_RANGE }, { VMO_MAX_SIZE, 0, SYS_OK }, { VMO_MAX_SIZE, 1, SYS_ERR_OUT_OF_RANGE },
+	};
+	begin(1);
+	must_ok(vmo_create(other, VMO_MAX_SIZE, SYS_VMO_RESIZABLE, &v));
+	object_cap(&v->object);
+	eq(vmo_create(other, VMO_MAX_SIZE + 1, 0, &child), SYS_ERR_OUT_OF_RANGE);
+	eq(vmo_set_size(v, VMO_MAX_SIZE + 1, true, &poll), SYS_ERR_OUT_OF_RANGE);
+	must_ok(vmo_set_size(v, P, true, &poll));
+	must_ok(vmo_set_size(v, VMO_MAX_SIZE, true, &poll));
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		eq(again(vmo_create_child(v, other, SYS_VMO_CHILD_SNAPSHOT, rows[i].offset, rows[i].size, &child)), rows[i].status);
+		if (rows[i].status == SYS_OK) {
+			object_cap(&child->object);
+			drop(&child->object);
+		}
+	}
+	eq(pager_create_vmo(pager, payer, 0, 1, VMO_MAX_SIZE + 1, &child), SYS_ERR_OUT_OF_RANGE);
+	must_ok(pager_create_vmo(pager, payer, 0, 1, VMO_MAX_SIZE, &child));
+	object_cap(&child->object);
+	drop(&child->object);
+	must_ok(pager_create_vmo(pager, payer, SYS_VMO_UNBOUNDED, 1, VMO_MAX_SIZE, &child));
+	object_cap(&child->object);
+	drop(&child->object);
+	drop(&v->object);
+	v = anonymous(other, 8, 0);
+	must_ok(vmo_create_child(v, other, SYS_VMO_CHILD_SLICE, 2 * P, 3 * P, &child));
+	object_cap(&child->object);
+	for (u64 at = 3 * P - 1; at <= 3 * P + 1; at++)
+		for (u64 size = 0; size < 3; size++) {
+			struct vmo *w = child;
+			u64 offset = at;
+			eq(vmo_resolve(&w, &offset, size), at + size <= 3 * P ? SYS_OK : SYS_ERR_OUT_OF_RANGE);
+			ck_assert(at + size > 3 * P || (w == v && offset == at + 2 * P));
+		}
+	struct vmo *inner;
+	must_ok(vmo_create_child(child, other, SYS_VMO_CHILD_SLICE, 3 * P, 0, &inner));
+	object_cap(&inner->object);
+	drop(&inner->object);
+	eq(vmo_create_child(child, other, SYS_VMO_CHILD_SLICE, 3 * P, 1, &inner), SYS_ERR_INVALID_ARGS);
+	drop(&child->object), drop(&v->object);
+	end();
+}
+END_TEST
+
+/* A snapshot of the last eight pages keeps them in its header, wherever they stood. */
+START_TEST(small_snapshot)
+{
+	begin(1);
+	struct vmo *v = anonymous(other, 600, 0);
+	for (u64 i = 0; i < 600; i++)
+		must_ok(put(v, i, i));
+	for (u64 pages = 7; pages < 10; pages++) {
+		struct vmo *c = clone_in(other, v, SYS_VMO_CHILD_SNAPSHOT, 600 - pages, pages);
+		ck_assert(c->tree.inlined == (pages <= TREE_INLINE) && (pages > TREE_INLINE || c->tree.charged == pages));
+		drop(&c->object);
+	}
+	drop(&v->object);
+	end();
+}
+END_TEST
+
+/* What there is from the start: the zero page, and it is paid for. */
+START_TEST(paid_at_boot)
+{
+	machine_start(4096);
+	u64 used = account_root()->used, free = frame_count_free();
+	vmo_boot();
+	ck_assert(account_root()->used == used + 1 && frame_count_free() == free - 1);
 }
 END_TEST
 
@@ -619,6 +727,10 @@ Suite *test_suite(void)
 	add_test(s, whole_path);
 	add_test(s, user_memory);
 	add_test(s, pages_asked_for);
+	add_test(s, zeroed);
+	add_test(s, sizes);
+	add_test(s, small_snapshot);
+	add_test(s, paid_at_boot);
 	add_test(s, hinted);
 	add_test(s, moved);
 	add_test(s, moved_within);

@@ -120,6 +120,20 @@ START_TEST(deadline_on_the_way_out)
 }
 END_TEST
 
+/* A deadline that is now has passed, the next one has not. */
+START_TEST(deadline_now)
+{
+	few(10);
+	host_time_set(10);
+	ck_assert_int_eq(actor_futex(x[1], at, 0, 9), SYS_ERR_TIMED_OUT);
+	ck_assert_int_eq(actor_futex(x[1], at, 0, 10), SYS_ERR_TIMED_OUT);
+	ck_assert_int_eq(actor_futex(x[1], at, 0, 11), BLOCKED);
+	time_pass(11);
+	ck_assert_int_eq(actor_goes_on(x[1]), SYS_ERR_TIMED_OUT);
+	futex_check();
+}
+END_TEST
+
 /* The space ends under its waiters: they end, and stand nowhere any more. */
 START_TEST(space_ends)
 {
@@ -146,6 +160,7 @@ Suite *test_suite(void)
 	add_test(s, steps);
 	add_test(s, unmapped_between_steps);
 	add_test(s, deadline_on_the_way_out);
+	add_test(s, deadline_now);
 	add_test(s, space_ends);
 	return s;
 }

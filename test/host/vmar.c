@@ -164,6 +164,7 @@ START_TEST(map_refusals)
 	eq(map(root, RW, 0, 1, P), SYS_ERR_INVALID_ARGS);
 	eq(map(root, RW | SYS_VM_MAP_RANGE, 0, 1, P), SYS_ERR_INVALID_ARGS);
 	eq(map(root, RW, 0, 0, UINT64_MAX - P + 2), SYS_ERR_OUT_OF_RANGE);                               /* -04 */
+	eq(map(root, RW, 0, 0, UINT64_MAX - P + 1), SYS_ERR_INVALID_ARGS);                               /* there is no such room */
 	eq(map(root, RW, 0, UINT64_MAX - P + 1, P), SYS_ERR_OUT_OF_RANGE);                               /* -05 */
 	eq(map(root, RW, 0, UINT64_MAX - 2 * P + 1, P), SYS_OK);
 	eq(touch(at, SYS_ACCESS_READ), SYS_ERR_OUT_OF_RANGE);

@@ -208,6 +208,98 @@ START_TEST(told_by_the_clock)
 }
 END_TEST
 
+/* ---- accounts that run low ------------------------------------------------------------------------------------------ */
+
+static struct watch_low low;
+static struct watch of[4];
+static unsigned fires;
+static void fired(void) { fires++; }
+
+/* Watches with these thresholds, which have seen so many free frames. */
+static void low_start(u64 free, const u64 threshold[4])
+{
+	memset(&low, 0, sizeof low);
+	memset(of, 0, sizeof of);
+	list_init(&low.firing);
+	watch_hooks.fired = fired;
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+		of[i].event = SYS_EVENT_LOW;
+		of[i].threshold = threshold[i];
+		low_insert(&low, free, &of[i]);
+	}
+	fires = 0;
+}
+
+static void look(u64 free)
+{
+	u64 quiet, passed;
+
+	low_look(&low, free, &quiet, &passed);
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		must(of[i].threshold <= free ? of[i].threshold <= quiet : of[i].threshold >= passed);
+	low_check(&low, free);
+}
+
+static unsigned told(void)
+{
+	unsigned mask = 0;
+
+	for (struct watch *w; (w = low_next(&low)) != NULL;) {
+		must(!(mask >> (w - of) & 1));
+		mask |= 1u << (w - of);
+	}
+	must(!list_on(&low.firing));
+	return mask;
+}
+
+/* From so many free frames to so many: those are told whose threshold lies between, above the new figure, not above the old. */
+START_TEST(low_falls)
+{
+	static const u64 threshold[4] = { 3, 4, 4, 6 };
+
+	begin();
+	for (u64 from = 0; from < 9; from++)
+		for (u64 to = 0; to < 9; to++) {
+			unsigned expected = 0;
+
+			low_start(from, threshold);
+			look(to);
+			for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+				bool tell = threshold[i] <= from && threshold[i] > to;
+				must(low_to_tell(&low, &of[i]) == tell);
+				expected |= (unsigned)tell << i;
+			}
+			ck_assert(fires == (expected != 0) && list_on(&low.firing) == (expected != 0));
+			ck_assert_uint_eq(told(), expected);
+		}
+}
+END_TEST
+
+/* It falls again when some of equal thresholds were told: the others are told, too, and nobody twice. */
+START_TEST(low_falls_again)
+{
+	static const u64 threshold[4] = { 2, 4, 4, 4 };
+
+	begin();
+	for (unsigned first = 0; first <= 3; first++)
+		for (u64 then = 0; then < 4; then++) {
+			unsigned mask = 0;
+
+			low_start(9, threshold);
+			look(3);
+			for (unsigned i = 0; i < first; i++)
+				mask |= 1u << (low_next(&low) - of);
+			ck_assert_uint_eq(__builtin_popcount(mask), first);
+			look(then);
+			ck_assert_uint_eq(told() | mask, then < 2 ? 15 : 14);
+			ck_assert_uint_eq(told(), 0);
+			look(5);
+			look(3);
+			ck_assert_uint_eq(told(), 14);          /* it rose in between */
+		}
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("watch");
@@ -217,5 +309,7 @@ Suite *test_suite(void)
 	add_test(s, dying_notification);
 	add_test(s, events_of_one_slot);
 	add_test(s, told_by_the_clock);
+	add_test(s, low_falls);
+	add_test(s, low_falls_again);
 	return s;
 }
