@@ -214,7 +214,7 @@ note "guest tests"
 guest_tests release release norandom --icount
 guest_tests debug debug norandom --icount
 guest_tests "release, nofast" release "norandom nofast" --icount
-guest_tests "release, 2 CPUs in real time" release "" --smp 2 --silence 120
+guest_tests "release, 2 CPUs in real time" release "" --smp 2
 guest_tests "release, 4 CPUs" release norandom --smp 4 --icount
 guest_tests "debug, 4 CPUs" debug norandom --smp 4 --icount
 step "guest: without shootdowns their tests fail" no-shootdown.log no_shootdown

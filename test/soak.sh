@@ -50,7 +50,7 @@ serial=$logs/soak.serial round=0 begin=$SECONDS
 until [ $((SECONDS - begin)) -ge $(($1 * 60)) ] && [ $round -gt 0 ]; do
 	round=$((round + 1))
 	cpus=$((round % 2 ? 4 : 1))
-	guest debug "$serial" "" --smp $cpus --silence 200 --timeout 1200
+	guest debug "$serial" "" --smp $cpus
 	status=$?
 	failures=$(awk -v suite="soak round $round" -v serial="$serial" -v expected="$(tests guest | tr '\n' ' ')" -f test/tap.awk "$serial" | grep '^not ok')
 	if [ $status != 0 ] || [ -n "$failures" ]; then
