@@ -25,6 +25,29 @@ START_TEST(root_account)
 }
 END_TEST
 
+/* A machine that starts knows nothing of what was there before: who was short, what was dying, what was in use. */
+START_TEST(start_anew)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		memory_start();
+		struct account *root = account_root();
+		ck_assert(!account_short && list_empty(&account_reapable) && !object_reap_step(NULL) && !watch_pending());
+		ck_assert(!root->used && !root->promised && !root->objects && !root->dying && !root->closed && list_empty(&root->children));
+		memory_check();
+		struct account *a = child_of(root, 100);
+		ck_assert_int_eq(account_charge(root, 10), SYS_OK);
+		list_push(&root->forks, &a->forks);     /* so that giving up would help */
+		ck_assert_int_eq(account_charge(root, root->total), SYS_ERR_NO_MEMORY);
+		ck_assert_ptr_eq(account_short, root);
+		object_end(&a->object);
+		root->closed = true;
+		struct list *never = &root->watches;    /* a list that fired and was not told */
+		list_push(&watch_firing, never);
+		ck_assert(!list_empty(&account_reapable) && watch_pending());
+	}
+}
+END_TEST
+
 START_TEST(charge)
 {
 	memory_start();
@@ -614,6 +637,7 @@ Suite *test_suite(void)
 {
 	Suite *s = suite_create("mem");
 	add_test(s, root_account);
+	add_test(s, start_anew);
 	add_test(s, charge);
 	add_test(s, uncharge_misuse);
 	add_test(s, move_charge);
