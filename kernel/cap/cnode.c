@@ -177,8 +177,6 @@ static void take_free(struct slot *s, u32 generation)
 static void give_free(struct slot *s)
 {
 	s->object = NULL;
-	s->rights = 0;
-	s->badge = 0;
 	list_init(free_link(s));
 	if (s->generation == GENERATION_LAST) {
 		s->flags = SLOT_RETIRED;
@@ -315,11 +313,9 @@ static bool cnode_reap(struct object *o)
 		clear_some(c);
 		return false;
 	}
-	if (c->levels && c->root)
+	if (c->levels)
 		free_index(c->root);
-	c->root = NULL;
 	account_uncharge(c->object.account, c->frames);
-	c->frames = 0;
 	return true;
 }
 

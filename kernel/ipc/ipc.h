@@ -35,7 +35,7 @@ static inline void message_copy_registers(struct regs *to, const u64 *word, u32 
 		to->r15 = word[3];
 }
 
-enum queue_kind { QUEUE_THREAD, QUEUE_PAGER };          /* pqueue_node.kind on an endpoint's list of senders */
+enum queue_kind { QUEUE_THREAD, QUEUE_PAGER };          /* pqueue_node.kind on an endpoint's list of senders: a thread's is 0 always */
 
 struct endpoint {
 	struct object object;           /* extra: capabilities with RECV that name it */

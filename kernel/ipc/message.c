@@ -183,7 +183,6 @@ static bool past(i64 deadline)
 static int queue_sender(struct thread *t, struct endpoint *ep, u64 badge, i64 deadline, bool call)
 {
 	t->badge = badge;
-	t->queue.kind = QUEUE_THREAD;
 	return thread_block(t, call ? WAIT_CALL : WAIT_SEND, &ep->senders, deadline, true);
 }
 
@@ -315,7 +314,6 @@ static void queue_fault(struct thread *t)
 	t->in_call = false;
 	t->badge = t->fault_badge;      /* it may be given another endpoint while it waits on this one */
 	t->waits_on = &t->fault_endpoint->senders;
-	t->queue.kind = QUEUE_THREAD;
 	pqueue_insert(t->waits_on, &t->queue, t->priority);
 	my_cpu->resched = true;
 }
