@@ -457,12 +457,12 @@ START_TEST(hinted)
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
 		u64 done = 0;
 		for (u64 page = 0; page < 24; page++)
-			frame_of(tree_frame(tree_lookup(&root->tree, page)))->state = 0;
+			frame_of(tree_frame(tree_lookup(&root->tree, page)))->state = FRAME_HELD;
 		u32 round = payer->round.number;
 		must_ok(again(vmo_op_range(root, SYS_VMO_OP_DONT_NEED, rows[i].offset, rows[i].size, &done, &poll)));
 		ck_assert(done == rows[i].size && payer->round.number == round + (rows[i].size != 0));
 		for (u64 page = 0; page < 24; page++)
-			must(state_of(page) == (page >= rows[i].first && page < rows[i].end ? FRAME_OLDEST : 0));
+			must(state_of(page) == (page >= rows[i].first && page < rows[i].end ? FRAME_OLDEST : FRAME_HELD));
 		u64 flushes = host_cache_flushes;
 		done = 0;
 		eq(again(vmo_op_range(root, SYS_VMO_OP_CACHE_CLEAN_INVALIDATE, rows[i].offset, rows[i].size, &done, &poll)),
@@ -554,6 +554,71 @@ START_TEST(supplied)
 		ck_assert(done == P && fresh == (i < 4 ? P : 0) && there(root, i) == (i < 4) && seen(root, i) == (i < 4 ? 9 : 0) && !there(aux, 0));
 	}
 	check(root);
+	end();
+}
+END_TEST
+
+/* What is counted: each thing once, and nothing else. */
+START_TEST(counted)
+{
+	u64 done = 0, fresh = 0;
+	begin(8);
+	struct vmo *v = anonymous(other, 8, 0), *copy, *clone = clone_in(other, root, ALOW, 0, 8);
+	typeof(counters) before = counters;
+#define COUNT(what, n) do { before.what += n; must(!memcmp(&before, &counters, sizeof before)); } while (0)
+	must_ok(put(v, 0, 1));
+	COUNT(zero_fills, 1);
+	must_ok(put(v, 0, 2));
+	must(seen(v, 0) == 2 && seen(v, 1) == 0);
+	COUNT(zero_fills, 0);
+	copy = clone_in(other, v, SYS_VMO_CHILD_SNAPSHOT, 0, 8);
+	must(seen(v, 0) == 2);
+	COUNT(shares, 1);
+	must_ok(put(v, 0, 3));
+	COUNT(copies, 1);
+	must_ok(put(aux, 0, 7));
+	COUNT(zero_fills, 1);
+	must_ok(pager_supply(pager, root, 0, 2 * P, aux, 0, &done, &fresh));    /* a page, and one that is known to be zero */
+	COUNT(pages_supplied, 2);
+	done = 0;
+	must_ok(pager_supply(pager, root, 0, 2 * P, aux, 0, &done, &fresh));
+	COUNT(pages_supplied, 0);
+	must(seen(clone, 0) == 7 && seen(clone, 1) == 0);
+	must_ok(put(clone, 0, 8));
+	COUNT(copies, 1);
+	must_ok(put(clone, 1, 8));
+	COUNT(zero_fills, 1);
+	struct page_wait w[2];
+	page_wait_init(&w[0]), page_wait_init(&w[1]);
+	struct page_ref ref;
+	eq(need(root, 5, false, 2, 0, &w[0], &ref), SYS_ERR_SHOULD_WAIT);
+	COUNT(requests, 1);
+	eq(need(root, 6, false, 1, 0, &w[1], &ref), SYS_ERR_SHOULD_WAIT);
+	COUNT(requests, 0);
+	page_wait_cancel(&w[0]), page_wait_cancel(&w[1]);
+	while (there(root, 0))
+		eq(press(payer), VM_AGAIN);
+	COUNT(evictions, 1);
+	drop(&v->object), drop(&copy->object), drop(&clone->object);
+	end();
+}
+END_TEST
+
+/* One step is done for a charge that was short, and a page is left for it alone. */
+START_TEST(one_step)
+{
+	begin(8);
+	for (u64 i = 0; i < 8; i++)
+		must_ok(supply(i, 1));
+	eq(reclaim_step(), SYS_ERR_NO_MEMORY);
+	eq(press(payer), VM_AGAIN);
+	ck_assert(!account_short && !reclaim_leaves);
+	eq(reclaim_step(), SYS_ERR_NO_MEMORY);
+	must(account_charge(payer, account_free(payer) + 1) == SYS_ERR_NO_MEMORY);
+	eq(reclaim_but(tree_frame(tree_lookup(&root->tree, 7)), SYS_ERR_NO_MEMORY), SYS_ERR_NO_MEMORY);
+	ck_assert(account_short == payer && reclaim_leaves == tree_frame(tree_lookup(&root->tree, 7)));
+	eq(reclaim_step(), VM_AGAIN);
+	ck_assert(!account_short && !reclaim_leaves);
 	end();
 }
 END_TEST
@@ -735,6 +800,8 @@ Suite *test_suite(void)
 	add_test(s, moved);
 	add_test(s, moved_within);
 	add_test(s, supplied);
+	add_test(s, counted);
+	add_test(s, one_step);
 	add_test(s, given_up);
 	add_test(s, not_given_up);
 	add_test(s, entries);

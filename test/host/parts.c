@@ -268,6 +268,27 @@ START_TEST(held)
 }
 END_TEST
 
+/* Whether the page came is known of the last wait alone. */
+START_TEST(came)
+{
+	begin(8);
+	page_wait_init(&a);
+	for (unsigned round = 0; round < 2; round++) {
+		must(source_request(root->source, 1, 1, SYS_ACCESS_WRITE, &a) == SYS_ERR_SHOULD_WAIT && !a.came && a.access == SYS_ACCESS_WRITE);
+		answer(1);
+		ck_assert(a.came && a.status == SYS_OK && a.state == PAGE_WAIT_IDLE);
+		must(source_request(root->source, 2, 1, SYS_ACCESS_READ, &a) == SYS_ERR_SHOULD_WAIT && !a.came && a.access == SYS_ACCESS_READ);
+		while (!source_fail_step(root->source, 2, 3, SYS_ERR_IO))
+			;
+		ck_assert(!a.came && a.status == SYS_ERR_IO && a.state == PAGE_WAIT_IDLE);
+		must(source_request(root->source, 2, 1, SYS_ACCESS_READ, &a) == SYS_ERR_SHOULD_WAIT);
+		page_wait_cancel(&a);
+		ck_assert(!a.came && a.state == PAGE_WAIT_IDLE);
+	}
+	end();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("parts");
@@ -278,5 +299,6 @@ Suite *test_suite(void)
 	add_test(s, fails);
 	add_test(s, shrinks);
 	add_test(s, held);
+	add_test(s, came);
 	return s;
 }
