@@ -124,19 +124,24 @@ failed_test() {
 
 # judge DIR FILE: prints what becomes of the mutant in DIR. Its status is 2 if it does not compile.
 judge() {
-	local dir=$1 file=$2 name status ms left=$((limit * 1000)) begin allowed
+	local dir=$1 file=$2 name status ms left=$((limit * 1000)) begin enough allowed
 	if [[ $file == *.c ]]; then build "$dir" "out/host/obj/$file.o" >/dev/null 2>&1 || return 2
 	else build "$dir" -k host-tests >/dev/null 2>&1 || return 2
 	fi
 	while read -r name; do
 		build "$dir" "out/host/$name" >"$dir/log" 2>&1 || { echo "killed by the linker"; return; }
 		ms=$(awk -v n="$name" '$1 == n { print $2 }' "$work/tests")
-		allowed=$((ms * 10 + 5000 < left ? ms * 10 + 5000 : left))
+		enough=$((ms * 10 + 5000))
+		allowed=$((enough < left ? enough : left))
 		begin=$(date +%s%N)
 		status=0
 		run_test "$dir" "$name" $((allowed / 1000 + 1)) || status=$?
 		left=$((left - ($(date +%s%N) - begin) / 1000000))
-		if [ "$status" = 124 ] || [ "$status" = 137 ]; then echo "killed by $name, which did not end"; return; fi
+		if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+			if [ "$allowed" -lt "$enough" ]; then break; fi         # it might have, with more time
+			echo "killed by $name, which did not end"
+			return
+		fi
 		if [ "$status" != 0 ]; then echo "killed by $name$(failed_test "$dir/log")"; return; fi
 		if [ "$left" -le 0 ]; then break; fi
 	done < <(tests_for "$file")
