@@ -328,6 +328,35 @@ START_TEST(slab_reuse)
 }
 END_TEST
 
+static unsigned visits;
+static void visit(struct object *o) { visits += o->extra++ == 0; }
+
+/* Objects of each size, in slabs that are full and that have room, in accounts beside and below each other: each once. */
+START_TEST(each_object)
+{
+	static const enum sys_type types[] = { SYS_TYPE_REPLY, SYS_TYPE_THREAD };
+	struct object *o = NULL;
+	unsigned made = 0;
+	sys_status_t status;
+
+	memory_start();
+	struct account *a[3] = { child_of(account_root(), 400) };
+	a[1] = child_of(a[0], 100);
+	a[2] = child_of(account_root(), 100);
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
+		for (unsigned t = 0; t < ARRAY_LEN(types); t++)
+			for (unsigned n = 0; n < 64 + 64 * !t + i; n++, made++)         /* full ones, and beside those one with room */
+				ck_assert_ptr_nonnull(o = object_create(a[i], types[t], &status));
+	object_cap(o);
+	object_end(o);                                  /* what is dying is not visited */
+	visits = 0;
+	account_each_object(visit);
+	ck_assert_uint_eq(visits, made - 1 + ARRAY_LEN(a));
+	slab_each_object(a[1], visit);
+	ck_assert_uint_eq(visits, made - 1 + ARRAY_LEN(a));
+}
+END_TEST
+
 static void free_cell_twice(void *cell)
 {
 	slab_free(cell, 64);
@@ -649,6 +678,7 @@ Suite *test_suite(void)
 	add_test(s, account_walker_finds_damage);
 	add_test(s, slab_classes);
 	add_test(s, slab_reuse);
+	add_test(s, each_object);
 	add_test(s, slab_misuse);
 	add_test(s, short_charge_reaps);
 	add_test(s, hopeless_charge_does_nothing);

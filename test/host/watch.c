@@ -300,6 +300,36 @@ START_TEST(low_falls_again)
 }
 END_TEST
 
+/* A watch that is set when its threshold was passed long ago, while others were quiet, tells at once, and then not again. */
+START_TEST(low_set_late)
+{
+	struct notification *n;
+	struct slot *name;
+
+	begin();
+	n = notification();
+	struct account *a = account_new(account_root(), 1000);
+	name = cap_put(cs, a, top, SLOT_FIRST);
+	must(cap_watch(name, SYS_EVENT_LOW, 10 * PAGE_SIZE_, n, 1) == SYS_OK);
+	must(account_charge(a, 500) == SYS_OK);
+	ck_assert(!n->bits && !watch_pending());
+	must(cap_watch(cap_copy(cs, name), SYS_EVENT_LOW, 600 * PAGE_SIZE_, n, 2) == SYS_OK);
+	ck_assert_uint_eq(n->bits, 2);
+	n->bits = 0;
+	while (watch_tell_step())
+		;
+	ck_assert_uint_eq(n->bits, 0);
+	account_uncharge(a, 200);
+	must(account_charge(a, 200) == SYS_OK);         /* it has risen above, and falls below */
+	while (watch_tell_step())
+		;
+	ck_assert_uint_eq(n->bits, 2);
+	account_uncharge(a, 500);
+	walk();
+	must(revoke_all(name) == SYS_OK);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
 	Suite *s = suite_create("watch");
@@ -311,5 +341,6 @@ Suite *test_suite(void)
 	add_test(s, told_by_the_clock);
 	add_test(s, low_falls);
 	add_test(s, low_falls_again);
+	add_test(s, low_set_late);
 	return s;
 }
