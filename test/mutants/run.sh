@@ -125,11 +125,13 @@ failed_test() {
 # judge DIR FILE: prints what becomes of the mutant in DIR. Its status is 2 if it does not compile.
 judge() {
 	local dir=$1 file=$2 name status ms left=$((limit * 1000)) begin enough allowed
-	if [[ $file == *.c ]]; then build "$dir" "out/host/obj/$file.o" >/dev/null 2>&1 || return 2
-	else build "$dir" -k host-tests >/dev/null 2>&1 || return 2
-	fi
+	if [[ $file == *.c ]]; then build "$dir" "out/host/obj/$file.o" >/dev/null 2>&1 || return 2; fi
 	while read -r name; do
-		build "$dir" "out/host/$name" >"$dir/log" 2>&1 || { echo "killed by the linker"; return; }
+		if ! build "$dir" "out/host/$name" >"$dir/log" 2>&1; then
+			if [[ $file == *.h ]]; then return 2; fi
+			echo "killed by the linker"
+			return
+		fi
 		ms=$(awk -v n="$name" '$1 == n { print $2 }' "$work/tests")
 		enough=$((ms * 10 + 5000))
 		allowed=$((enough < left ? enough : left))
@@ -148,6 +150,10 @@ judge() {
 	echo survived
 }
 
+# A header is in almost everything: all that was built before it changed is kept, and comes back as it was.
+keep() { cp -p "$1/$2" "$1/original" && rm -rf "$1/kept" && cp -rp "$1/out" "$1/kept"; }
+bring_back() { rm -rf "$1/out" && mv "$1/kept" "$1/out" && mv "$1/original" "$1/$2"; }
+
 # mutant DIR INDEX FILE NUMBER LINE WHAT OLD NEW
 mutant() {
 	local dir=$1 index=$2 file=$3 number=$4 begin=$SECONDS verdict what="$3:$5: $6"
@@ -155,11 +161,13 @@ mutant() {
 		verdict=excused
 	else
 		: >"$dir/standing"
+		if [[ $file == *.h ]]; then keep "$dir" "$file"; fi
 		awk -v pick="$number" -f test/mutants/code.awk -f test/mutants/sites.awk "$file" >"$dir/$file"
 		verdict=$(judge "$dir" "$file") || verdict=refused
 		if [ "$verdict" = survived ]; then diff -u --label "$file" --label "$file: survivor $index" "$file" "$dir/$file" >"$work/survivors/$index.diff" || true; fi
-		cp "$file" "$dir/$file"
-		if [[ $file == *.h ]]; then build "$dir" host-tests; else build "$dir" "out/host/obj/$file.o"; fi >/dev/null
+		if [[ $file == *.h ]]; then bring_back "$dir" "$file"
+		else cp "$file" "$dir/$file" && build "$dir" "out/host/obj/$file.o" >/dev/null
+		fi
 		rm "$dir/standing"
 	fi
 	case $6 in
