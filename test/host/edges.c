@@ -705,6 +705,35 @@ START_TEST(entries)
 }
 END_TEST
 
+/* The mapping that was found last is looked at first: if it is one of the root's own, and as long as it is there. */
+START_TEST(found_last)
+{
+	struct vmar *r;
+	vaddr_t inner;
+	begin(1);
+	struct vmo *v = anonymous(other, 8, 0);
+	vaddr_t at = map(v, 0, 2), next = map(v, 0, 2);
+	must_ok(vmar_allocate(&space->root_vmar, SYS_RIGHTS_VMAR, SYS_VM_CAN_MAP_READ, 0, 8 * P, &r));
+	must_ok(vmar_map(r, SYS_RIGHTS_VMAR, SYS_VM_PERM_READ, 0, v, SYS_RIGHTS_VMO, 0, P, NULL, &inner));
+	for (unsigned i = 0; i < 2; i++) {
+		const struct mapping *m = space_find(space, at + P - 1);
+		ck_assert(m && m->region.base == at && space->recent == m && space_find(space, at) == m);
+		m = space_find(space, next + P);
+		ck_assert(m && m->region.base == next && space->recent == m);
+		m = space_find(space, inner);
+		ck_assert(m && m->region.parent == r && !space->recent);
+		ck_assert(space_find(space, next) && !space_find(space, inner + P) && !space->recent);
+	}
+	ck_assert(space_find(space, at) && space->recent);
+	unmap(at, 2);
+	ck_assert(!space->recent && !space_find(space, at));
+	unmap(next, 2);
+	must_ok(vmar_destroy(r));
+	drop(&v->object);
+	end();
+}
+END_TEST
+
 /* Where places are random a compact one is where the region's anchor says, if that is free. */
 START_TEST(anchors)
 {
@@ -805,6 +834,7 @@ Suite *test_suite(void)
 	add_test(s, given_up);
 	add_test(s, not_given_up);
 	add_test(s, entries);
+	add_test(s, found_last);
 	add_test(s, anchors);
 	add_test(s, contiguous);
 	return s;
