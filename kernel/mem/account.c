@@ -43,7 +43,6 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	a->parent = parent;
 	a->total = total;
 	list_init(&a->children);
-	list_init(&a->sibling);
 	list_init(&a->watches);
 	list_init(&a->forks);
 	list_init(&a->discardable.contents);
