@@ -177,6 +177,7 @@ static void take_free(struct slot *s, u32 generation)
 static void give_free(struct slot *s)
 {
 	s->object = NULL;
+	s->rights = 0;                  /* so that the fast path need not ask for an object */
 	list_init(free_link(s));
 	if (s->generation == GENERATION_LAST) {
 		s->flags = SLOT_RETIRED;
