@@ -82,7 +82,7 @@ sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, 
 		return SYS_ERR_NOT_SUPPORTED;
 	if (op == SYS_PAGER_OP_FAIL && !may_fail_with(data))
 		return SYS_ERR_INVALID_ARGS;
-	sys_status_t status = pager_root(p, &v, &offset, len);
+	sys_status_t status = pager_root(p, v, offset, len);
 	if (status != SYS_OK)
 		return status;
 	if (op != SYS_PAGER_OP_FAIL)

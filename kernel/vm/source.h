@@ -63,20 +63,15 @@ sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, s
 /* FAIL; other ops NOT_SUPPORTED until their issue, unknown too. VM_AGAIN: some waiters are woken, make the
  * same call again. */
 sys_status_t pager_op_range(struct pager *p, u32 op, struct vmo *v, u64 offset, u64 len, i64 data);
-/* *v is this pager's own root, or a window on it: from here on the root, and *offset its own. One without a pager was
- * somebody's, perhaps this one's: BAD_STATE. INVALID_ARGS (also: parts of pages), OUT_OF_RANGE. */
-static inline sys_status_t pager_root(const struct pager *p, struct vmo **v, u64 *offset, u64 len)
+/* v is this pager's own root. One without a pager was somebody's, perhaps this one's: BAD_STATE. INVALID_ARGS (also:
+ * parts of pages), OUT_OF_RANGE. */
+static inline sys_status_t pager_root(const struct pager *p, struct vmo *v, u64 offset, u64 len)
 {
-	const struct vmo *root = (*v)->content;
-	if (!page_aligned(*offset | len))
+	const struct source *s = v->source;
+	if (!page_aligned(offset | len) || !(s ? s->pager == p || !s->pager : v->info_flags & SYS_VMO_INFO_PAGER_BACKED))
 		return SYS_ERR_INVALID_ARGS;
-	const struct source *s = root ? root->source : NULL;
-	if (likely(s && s->pager == p && !p->dead))
-		return vmo_resolve(v, offset, len);
-	if (s ? s->pager && s->pager != p : root && !(root->info_flags & SYS_VMO_INFO_PAGER_BACKED))
-		return SYS_ERR_INVALID_ARGS;
-	sys_status_t status = vmo_resolve(v, offset, len);
-	return status == SYS_OK ? SYS_ERR_BAD_STATE : status;
+	sys_status_t status = vmo_resolve(&v, &offset, len);
+	return status != SYS_OK || likely(s && s->pager == p && !p->dead) ? status : SYS_ERR_BAD_STATE;
 }
 /* The first request in the queue, which is not empty. */
 static inline struct page_wait *pager_first(const struct pager *p)

@@ -144,7 +144,7 @@ static inline sys_status_t supply_page(struct vmo *v, u64 page, struct vmo *aux,
 sys_status_t pager_supply(struct pager *p, struct vmo *v, u64 offset, u64 len, struct vmo *aux, u64 aux_offset,
                           u64 *done, u64 *fresh)
 {
-	sys_status_t status = page_aligned(aux_offset) ? pager_root(p, &v, &offset, len) : SYS_ERR_INVALID_ARGS;
+	sys_status_t status = page_aligned(aux_offset) ? pager_root(p, v, offset, len) : SYS_ERR_INVALID_ARGS;
 	if (status == SYS_OK)
 		status = vmo_resolve(&aux, &aux_offset, len);
 	if (status != SYS_OK)

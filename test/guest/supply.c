@@ -2,6 +2,7 @@
 /* supply.c: the answers to requests: pages supplied in every way, ranges failed with every code, and the refusals of
  * both. Numbers in names are the statements' (docs/deviations.md). */
 #include "common/client.h"
+#include "common/content.h"
 
 #include <string.h>
 
@@ -139,6 +140,22 @@ TEST("pager_supply_pages:INVALID_ARGS parts of pages, a VMO that is not this pag
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_supply_pages(pager, others, 0, PAGE, aux, 0, &fresh));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_supply_pages(pager, aux, 0, PAGE, aux, PAGE, &fresh));
 	REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_supply_pages(other, vmo, 0, PAGE, aux, 0, &fresh));
+	EQ(get(aux, 0), 7);
+	EQ(committed(), 0);
+}
+
+TEST("pager_supply_pages:INVALID_ARGS pager_op_range:INVALID_ARGS a window on the pager's VMO, and a clone of it (SUPPLY-03, POP-03, PCLONE-12)")
+{
+	sys_cap_t aux = new_vmo(PAGE);
+	uint64_t fresh = 99;
+
+	pager_begin();
+	const sys_cap_t others[] = {slice_of(vmo, 0, PAGE), reference_of(vmo), clone_of(vmo, 0, PAGE)};
+	put(aux, 0, 7);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_supply_pages(pager, others[i], 0, PAGE, aux, 0, &fresh));
+		REFUSED(SYS_ERR_INVALID_ARGS, sys_pager_op_range(pager, SYS_PAGER_OP_FAIL, others[i], 0, PAGE, SYS_ERR_IO));
+	}
 	EQ(get(aux, 0), 7);
 	EQ(committed(), 0);
 }

@@ -35,14 +35,14 @@ START_TEST(severed)
 	eq(vmo_create_child(b, other, REFERENCE, 0, 0, &none), SYS_ERR_BAD_STATE);
 	eq(vmo_create_child(b, other, SLICE, 0, P, &none), SYS_ERR_BAD_STATE);
 	eq(vmo_create_child(c, other, SYS_VMO_CHILD_SNAPSHOT, 0, P, &none), SYS_ERR_BAD_STATE);
-	eq(pager_supply(pager, d, 0, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	eq(pager_supply(pager, d, 0, P, aux, 0, &done, &fresh), SYS_ERR_INVALID_ARGS);
 	drop(&a->object), drop(&b->object), drop(&c->object), drop(&d->object), drop(&v->object);
 	ck_assert_uint_eq(payer->used, used);
 	end();
 }
 END_TEST
 
-/* A root's windows are its pager's to supply through, until it dies. */
+/* A root's windows are not its pager's to supply through; the root is, until it dies. */
 START_TEST(of_roots)
 {
 	u64 done = 0, fresh = 0;
@@ -50,13 +50,14 @@ START_TEST(of_roots)
 	begin(8);
 	struct vmo *w = clone_in(payer, root, REFERENCE, 0, 0), *c = clone_of(root, 0, 8);
 	must_ok(put(aux, 0, 5));
-	must_ok(pager_supply(pager, w, 3 * P, P, aux, 0, &done, &fresh));
+	eq(pager_supply(pager, w, 3 * P, P, aux, 0, &done, &fresh), SYS_ERR_INVALID_ARGS);
+	must_ok(pager_supply(pager, root, 3 * P, P, aux, 0, &done, &fresh));
 	ck_assert(fresh == P && seen(root, 3) == 5);
 	eq(pagemap_open(w, 3 * P, 64, NULL, &record), SYS_ERR_NOT_SUPPORTED);
 	eq(pagemap_open(c, 3 * P, 64, NULL, &record), SYS_ERR_NOT_SUPPORTED);
 	object_end(&root->object);
 	done = 0;
-	eq(pager_supply(pager, w, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
+	eq(pager_supply(pager, w, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_INVALID_ARGS);
 	eq(pager_supply(pager, root, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);
 	kernel_reap();
 	eq(pager_supply(pager, root, 2 * P, P, aux, 0, &done, &fresh), SYS_ERR_BAD_STATE);

@@ -46,7 +46,7 @@ static sys_status_t judge_supply(const struct target *t, u64 at, u64 length, con
 		return status;
 	if (!page_aligned(at) || !page_aligned(length) || !page_aligned(from))
 		return SYS_ERR_INVALID_ARGS;
-	if (t->o != NONE && vmo[t->o].kind != ROOT)
+	if (vmo[t->i].kind != ROOT)
 		return SYS_ERR_INVALID_ARGS;
 	status = judge_range(t, 0, at, length);
 	if (status == SYS_OK && vmo[t->o].orphan)
