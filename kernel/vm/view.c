@@ -22,7 +22,7 @@ sys_status_t view_make(struct vmo *clone, const struct vmo *v, u64 first, u64 pa
 	if (!view)
 		return status;
 	view->clone = clone;
-	view->first = first + (of ? of->first : 0);
+	view->first = clone->tree.bias = v->tree.bias + first;
 	view->limit = MIN(MIN(vmo_pages(clone), pages), limit > first ? limit - first : 0);
 	list_init(&view->link);
 	clone->view = view;

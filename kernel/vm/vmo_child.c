@@ -21,11 +21,9 @@ static sys_status_t child_arguments(u32 options, u64 offset, u64 size)
 		return SYS_ERR_INVALID_ARGS;
 	if (!page_aligned(offset) || (kind == SYS_VMO_CHILD_REFERENCE && (offset || size)))
 		return SYS_ERR_INVALID_ARGS;
-	if (size > VMO_MAX_SIZE)
-		return SYS_ERR_OUT_OF_RANGE;
-	if (kind == SYS_VMO_CHILD_SLICE)                /* it must be inside of what is there already */
-		return SYS_OK;
-	return page_up(size) > VMO_MAX_SIZE - MIN(offset, VMO_MAX_SIZE) ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
+	u64 limit = kind == SYS_VMO_CHILD_SLICE ? VMO_MAX_SIZE :        /* that must be inside of what is there already */
+	            VMO_MAX_SIZE - MIN(offset, VMO_MAX_SIZE);
+	return size > limit ? SYS_ERR_OUT_OF_RANGE : SYS_OK;
 }
 
 /* How much of the content the child's window on v takes: all there may be behind its start when it reaches the content's
@@ -98,17 +96,16 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 		return SYS_ERR_BAD_STATE;
 	if (((options & SYS_VMO_CHILD_SNAPSHOT) && (c->source || c->view)) || c->options & SYS_VMO_DISCARDABLE)
 		return SYS_ERR_NOT_SUPPORTED;
-	u64 first = (v->shift + offset) >> PAGE_SHIFT;
+	u64 first = (v->shift >> PAGE_SHIFT) + (offset >> PAGE_SHIFT);
 	if ((c->info_flags & SYS_VMO_INFO_CONTIGUOUS) ||
-	    (c->view && first + (page_up(size) >> PAGE_SHIFT) > ROOT_PAGES - c->view->first))
+	    first + (page_up(size) >> PAGE_SHIFT) > ROOT_PAGES - c->tree.bias)
 		return SYS_ERR_INVALID_ARGS;
 	if (c->cache_policy != SYS_CACHE_CACHED || pagemap_copies(c) > PAGEMAP_COPIES)
 		return SYS_ERR_BAD_STATE;
 	if (!copy_ready(c))
 		return VM_AGAIN;
 	u64 pages = window_pages(v, offset, size);      /* v may have ended when there is room for the child */
-	u32 child_options = options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0;
-	sys_status_t status = vmo_make(a, size, child_options, SYS_VMO_INFO_COW_CLONE, &child);
+	sys_status_t status = vmo_make(a, size, options & SYS_VMO_CHILD_RESIZABLE ? SYS_VMO_RESIZABLE : 0, SYS_VMO_INFO_COW_CLONE, &child);
 	if (status != SYS_OK)
 		return status;
 	status = copy_content(child, v, first, pages);
@@ -122,10 +119,9 @@ static sys_status_t copy(struct vmo *v, struct account *a, u32 options, u64 offs
 
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out)
 {
-	bool window = options & (SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE);
 	sys_status_t status = child_arguments(options, offset, size);
 	if (status == SYS_OK)
-		status = (window ? window_create : copy)(v, a, options, offset, size, out);
+		status = (options & (SYS_VMO_CHILD_SLICE | SYS_VMO_CHILD_REFERENCE) ? window_create : copy)(v, a, options, offset, size, out);
 	if (status == SYS_OK)
 		adopt(v, *out);
 	return status;

@@ -55,7 +55,7 @@ sys_status_t vmo_set_size(struct vmo *v, u64 size, bool can_resize, struct page_
 		return SYS_ERR_UNAVAILABLE;
 	if (!can_resize)
 		return SYS_ERR_ACCESS_DENIED;
-	if (v->view && size > UINT64_MAX - (v->view->first << PAGE_SHIFT))
+	if (page_up(size) >> PAGE_SHIFT > ROOT_PAGES - v->tree.bias)
 		return SYS_ERR_INVALID_ARGS;
 	if (!vmo_trim(v))
 		return VM_AGAIN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* snapshot.c: vmo_create_child(SNAPSHOT): an eager copy as far as anyone can see, at any window, any depth, mapped or
  * not; what it costs and who pays. */
+#include "common/content.h"
 #include "common/helper.h"
 
 #include <string.h>
@@ -132,6 +133,23 @@ TEST("vmo_create_child:OUT_OF_RANGE a size or an end that cannot be (CHILD-06)")
 	REFUSED(SYS_ERR_OUT_OF_RANGE,
 		sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT, UINT64_MAX - PAGE + 1, 2 * PAGE, &out));
 	EQ(out, 99);
+}
+
+TEST("vmo_set_size:INVALID_ARGS vmo_create_child:INVALID_ARGS a copy whose pages, counted in the first original, would wrap "
+     "(VMO-SIZE-16, CHILD-06)")
+{
+	const uint64_t half = 1ull << 63;
+	sys_cap_t vmo = new_vmo(PAGE), copy, out = 99;
+
+	OKAY(sys_vmo_create_child(vmo, ut, SYS_VMO_CHILD_SNAPSHOT | SYS_VMO_CHILD_RESIZABLE, half, PAGE, &copy));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_set_size(copy, half + 1));
+	EQ(size_of(copy), PAGE);
+	OKAY(sys_vmo_set_size(copy, half));
+	put(copy, half - PAGE, 7);
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(copy, ut, SYS_VMO_CHILD_SNAPSHOT, half - PAGE, 2 * PAGE, &out));
+	REFUSED(SYS_ERR_INVALID_ARGS, sys_vmo_create_child(copy, ut, SYS_VMO_CHILD_SNAPSHOT, half, 1, &out));
+	EQ(out, 99);
+	EQ(get(new_snapshot(copy, half - PAGE, PAGE), 0), 7);
 }
 
 TEST("vmo_create_child:NOT_SUPPORTED SNAPSHOT of a pager's VMO (CHILD-SNAP-03)")

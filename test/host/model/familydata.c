@@ -110,8 +110,8 @@ static sys_status_t judge_set_size(const struct target *t, u64 size)
 		return SYS_ERR_UNAVAILABLE;
 	if (!(capability[t->c].rights & SYS_RIGHT_RESIZE))
 		return SYS_ERR_ACCESS_DENIED;
-	if (vmo[t->o].kind == CLONE && size > UINT64_MAX - (vmo[t->o].first << PAGE_SHIFT))
-		return SYS_ERR_INVALID_ARGS;    /* it would reach around the root */
+	if (page_up(size) >> PAGE_SHIFT > (1ull << (64 - PAGE_SHIFT)) - vmo[t->o].first)
+		return SYS_ERR_INVALID_ARGS;    /* its pages, counted in the first original of all, would wrap */
 	return SYS_OK;
 }
 

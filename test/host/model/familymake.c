@@ -156,12 +156,12 @@ static sys_status_t judge_arguments(u32 options, u64 offset, u64 size)
 	return SYS_OK;
 }
 
-/* A clone's clone would reach around the root. */
-static bool around_root(const struct target *t, u64 offset, u64 size)
+/* The copy's pages, counted in the first original of all, would wrap. */
+static bool around(const struct target *t, u64 offset, u64 size)
 {
 	u64 page = t->shift + (offset >> PAGE_SHIFT), pages = page_up(size) >> PAGE_SHIFT;
 
-	return vmo[t->o].kind == CLONE && page + pages > (1ull << (64 - PAGE_SHIFT)) - vmo[t->o].first;
+	return page + pages > (1ull << (64 - PAGE_SHIFT)) - vmo[t->o].first;
 }
 
 /* The arguments are good, it has a content. */
@@ -178,7 +178,7 @@ static sys_status_t judge_kind(const struct target *t, u32 options, u64 offset, 
 		return SYS_OK;
 	if (of->options & SYS_VMO_DISCARDABLE || (options & SYS_VMO_CHILD_SNAPSHOT && of->kind != ANONYMOUS))
 		return SYS_ERR_NOT_SUPPORTED;
-	if (of->contiguous || around_root(t, offset, size))
+	if (of->contiguous || around(t, offset, size))
 		return SYS_ERR_INVALID_ARGS;
 	return of->policy == SYS_CACHE_CACHED ? SYS_OK : SYS_ERR_BAD_STATE;
 }
@@ -225,10 +225,10 @@ static void make_copy(int i, const struct target *t, u64 offset)
 	const struct m_vmo *of = &vmo[t->o];
 
 	vmo[i].copied = true;
+	vmo[i].first = of->first + page;
 	if (of->kind == ROOT) {
 		vmo[i].root = t->o;
 		vmo[i].view_below = t->c;
-		vmo[i].first = page;
 		vmo[i].limit = pages;
 		return;
 	}
@@ -237,7 +237,6 @@ static void make_copy(int i, const struct target *t, u64 offset)
 		return;
 	vmo[i].root = of->root;
 	vmo[i].view_below = of->view_below;
-	vmo[i].first = of->first + page;
 	vmo[i].limit = MIN(pages, of->limit > page ? of->limit - page : 0);
 }
 

@@ -48,8 +48,8 @@ struct m_vmo {
 	                                 * owner NONE: one of these has ended */
 	u64 shift;                      /* where it begins in the content, in pages */
 	int root, view_below;           /* of a clone; root NONE: the view has ended */
-	u64 first, limit;               /* a clone: pages below limit fall through to the root, from first on; a root:
-	                                 * those beyond are not the pager's */
+	u64 first, limit;               /* a copy: its page 0, counted in the first original; a clone: pages below limit
+	                                 * fall through to the root; a root: those beyond are not the pager's */
 	u32 count;
 	struct m_entry entry[ENTRIES];
 	paddr_t frame;                  /* contiguous: its first */
