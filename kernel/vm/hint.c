@@ -45,7 +45,10 @@ static sys_status_t step(struct cursor *c, u32 op)
 		c->page = run;
 		return SYS_OK;
 	}
-	return cursor_require(c, false, ref);   /* it is asked for, or reads as zero: then there is nothing to be kept */
+	c->wait->prefetch = op == SYS_VMO_OP_PREFETCH;
+	sys_status_t status = cursor_require(c, false, ref);    /* it is asked for, or reads as zero: then there is nothing to be kept */
+	c->wait->prefetch = false;
+	return status;
 }
 
 static sys_status_t each_page(struct vmo *v, u32 op, u64 offset, u64 size, u64 *done, u64 end, struct page_wait *w)

@@ -344,7 +344,7 @@ sys_status_t source_request(struct source *s, u64 page, u64 run, u8 access, stru
 	w->came = false;
 	w->root = s->root;
 	w->page = page;
-	w->access = access;
+	w->access = unlikely(w->prefetch) ? SYS_ACCESS_PREFETCH : access;
 	owner = owner_at(s, page);
 	if (owner && !bit_get(owner->arrived, page - owner->first))
 		return join(s, w);

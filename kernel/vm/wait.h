@@ -32,6 +32,7 @@ struct page_wait {
 	u8 priority;
 	u8 access;                      /* SYS_ACCESS_* that missed */
 	bool poll;                      /* the upper layer's: nobody is asked, SHOULD_WAIT comes without being registered */
+	bool prefetch;                  /* what asks does so for an operation of that name */
 	bool came;                      /* it ended because the page came */
 	sys_status_t status;            /* how the wait ended */
 	struct vmo *root;               /* whose page is missing */

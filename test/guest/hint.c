@@ -4,6 +4,8 @@
 #include "common/client.h"
 #include "common/content.h"
 
+static const struct { enum sys_vmo_op op; unsigned access; } brings[] = {
+	{SYS_VMO_OP_ALWAYS_NEED, SYS_ACCESS_READ}, {SYS_VMO_OP_PREFETCH, SYS_ACCESS_PREFETCH}};
 static const enum sys_vmo_op caches[] = {SYS_VMO_OP_CACHE_SYNC, SYS_VMO_OP_CACHE_CLEAN, SYS_VMO_OP_CACHE_CLEAN_INVALIDATE};
 
 TEST("vmo_op_range:OK DONT_NEED brings nothing and asks for nothing; hints do not stand in the way (VMO-HINT-01, "
@@ -22,19 +24,17 @@ TEST("vmo_op_range:OK DONT_NEED brings nothing and asks for nothing; hints do no
 	EQ(committed(), PAGE);
 }
 
-TEST("vmo_op_range:OK ALWAYS_NEED and PREFETCH ask for what is missing, in whole pages (VMO-HINT-02, VMO-HINT-03, "
+TEST("vmo_op_range:OK ALWAYS_NEED and PREFETCH ask for what is missing, in whole pages, each with its access (VMO-HINT-02, VMO-HINT-03, "
      "VMO-PREFETCH-04)")
 {
-	const enum sys_vmo_op ops[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_PREFETCH};
-
 	for (unsigned i = 0; i < 2; i++) {
 		pager_begin();
 		supply(5, 1, 100);
-		struct client client = {.act = RANGE, .vmo = vmo, .op = ops[i], .offset = 3 * PAGE + 100, .len = 4 * PAGE};
+		struct client client = {.act = RANGE, .vmo = vmo, .op = brings[i].op, .offset = 3 * PAGE + 100, .len = 4 * PAGE};
 		sys_cap_t thread = client_start(&client);
-		expect(3 * PAGE, 2, SYS_ACCESS_READ);
+		expect(3 * PAGE, 2, brings[i].access);
 		supply(3, 2, 100);
-		expect(6 * PAGE, 2, SYS_ACCESS_READ);
+		expect(6 * PAGE, 2, brings[i].access);
 		supply(6, 2, 100);
 		EQ(until_exited(thread), SYS_OK);
 		expect_none();
@@ -45,20 +45,18 @@ TEST("vmo_op_range:OK ALWAYS_NEED and PREFETCH ask for what is missing, in whole
 TEST("vmo_op_range:OK hints through a clone ask for what neither it nor a clone between it and the root has forked, and fork nothing "
      "(VMO-HINT-02, VMO-HINT-06, VMO-PREFETCH-05)")
 {
-	const enum sys_vmo_op ops[] = {SYS_VMO_OP_ALWAYS_NEED, SYS_VMO_OP_PREFETCH};
-
 	for (unsigned i = 0; i < 4; i++) {
 		pager_begin();
 		supply(3, 1, 100);
 		sys_cap_t clone = clone_of(vmo, PAGE, 6 * PAGE);
 		put(clone, 2 * PAGE, 50);
 		sys_cap_t below = clone_of(clone, 0, 6 * PAGE);
-		struct client client = {.act = RANGE, .vmo = i / 2 ? below : clone, .op = ops[i % 2], .offset = PAGE, .len = 4 * PAGE};
+		struct client client = {.act = RANGE, .vmo = i / 2 ? below : clone, .op = brings[i % 2].op, .offset = PAGE, .len = 4 * PAGE};
 		sys_cap_t thread = client_start(&client);
-		expect(2 * PAGE, 1, SYS_ACCESS_READ);
+		expect(2 * PAGE, 1, brings[i % 2].access);
 		supply(2, 1, 100);
 		until_waiting(thread);
-		expect(4 * PAGE, 2, SYS_ACCESS_READ);
+		expect(4 * PAGE, 2, brings[i % 2].access);
 		supply(4, 2, 100);
 		EQ(until_exited(thread), SYS_OK);
 		expect_none();
@@ -79,7 +77,7 @@ TEST("vmo_op_range:IO a pager's failure comes back from PREFETCH; known zeros ar
 	expect_none();
 	struct client client = {.act = RANGE, .vmo = vmo, .op = SYS_VMO_OP_PREFETCH, .offset = 0, .len = PAGES * PAGE};
 	sys_cap_t thread = client_start(&client);
-	expect(20 * PAGE, PAGES - 20, SYS_ACCESS_READ);
+	expect(20 * PAGE, PAGES - 20, SYS_ACCESS_PREFETCH);
 	fail_range(20, 1, SYS_ERR_IO);
 	EQ(until_exited(thread), SYS_ERR_IO);
 }
