@@ -2,6 +2,7 @@
 /* vmo_info.c: what a memory object tells about itself. Lock: the kernel lock. */
 #include "arch/arch.h"
 #include "lib/assert.h"
+#include "vm/source.h"
 #include "vm/view.h"
 #include "vm/window.h"
 
@@ -29,7 +30,8 @@ static u32 flags_of(const struct vmo *v)
 	u32 not = SYS_VMO_INFO_COW_CLONE | (v->shape == v->content ? 0 : SYS_VMO_INFO_UNBOUNDED);
 	u32 owners = vmo_is_window(v) ? v->content->info_flags & ~not : 0;
 	const struct view *view = v->content->view;
-	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED : 0;
+	u32 paged = view && !view->ended ? SYS_VMO_INFO_PAGER_BACKED :
+	            v->content->source && !v->content->source->pager ? SYS_VMO_INFO_DETACHED : 0;
 	return ((v->info_flags | owners) & ~(VMO_KEPT | VMO_CLONE)) | paged;
 }
 

@@ -126,10 +126,13 @@ TEST("cap_watch:OK DETACHED when the pager goes, and when its endpoint does")
 	TOLD(8);
 	OKAY(sys_cap_delete(pager));
 	TOLD(1 | 2);
+	EQ(vmo_info(of_other).flags, SYS_VMO_INFO_PAGER_BACKED);
 	OKAY(sys_cap_delete(ep));
 	TOLD(4);
 	WATCH(two, DETACHED, 16);
 	TOLD(16);
+	EQ(vmo_info(two).flags, SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_DETACHED);
+	EQ(vmo_info(of_other).flags, SYS_VMO_INFO_PAGER_BACKED | SYS_VMO_INFO_DETACHED);
 }
 
 /* An account with so many frames free, and a content in it that pages can be put into one by one. */

@@ -55,6 +55,7 @@ static u32 info_flags(int i)
 	flags |= vmo[i].kind == SLICE ? SYS_VMO_INFO_SLICE : vmo[i].kind == REFERENCE ? SYS_VMO_INFO_REFERENCE : 0;
 	flags |= vmo[i].copied ? SYS_VMO_INFO_COW_CLONE : 0;
 	flags |= root != NONE || vmo[c].kind == ROOT ? SYS_VMO_INFO_PAGER_BACKED : 0;
+	flags |= vmo[c].orphan ? SYS_VMO_INFO_DETACHED : 0;
 	flags |= vmo[c].contiguous ? SYS_VMO_INFO_CONTIGUOUS : 0;
 	return flags;
 }
