@@ -129,7 +129,7 @@ static int lock_call(struct call *c)
 	bool tells = r->rsi == SYS_VMO_OP_LOCK;
 
 	if (tells && (!r->r8 || r->r9 < sizeof(state)))
-		return SYS_ERR_INVALID_ARGS;
+		return v->content && !(v->content->options & SYS_VMO_DISCARDABLE) ? SYS_ERR_NOT_SUPPORTED : SYS_ERR_INVALID_ARGS;
 	int status = vmo_lock_check(&v, (u32)r->rsi, r->rdx, r->r10, &state);
 	if (status == SYS_OK && tells)
 		status = call_copy_out(c, r->r8, &state, sizeof(state));
@@ -141,19 +141,22 @@ static int lock_call(struct call *c)
 
 int call_vmo_op_range(struct call *c)
 {
+	struct vmo *v = call_object(c, 0);
 	u64 done = 0;
 
 	if (c->r->rsi >= SYS_VMO_OP_LOCK && c->r->rsi <= SYS_VMO_OP_UNLOCK)
 		return lock_call(c);
-	sys_status_t status = vmo_op_range(call_object(c, 0), (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, object_wait(c));
+	sys_status_t status = vmo_op_range(v, (u32)c->r->rsi, c->r->rdx, c->r->r10, &done, object_wait(c));
 
 	if (status == VM_AGAIN || status == SYS_ERR_SHOULD_WAIT) {
 		c->r->rdx += done;
 		c->r->r10 -= done;
 		c->t->progress = 1;
 	}
-	if (status == SYS_ERR_OUT_OF_RANGE && c->t->progress && c->r->rsi == SYS_VMO_OP_ALWAYS_NEED)
-		return SYS_OK;                  /* it shrank meanwhile: what was done is enough (VMO-HINT-07) */
+	if (status == SYS_ERR_OUT_OF_RANGE && c->t->progress) {         /* it shrank meanwhile (VMO-HINT-07, PRESIZE-03) */
+		c->r->r10 = v->shape->size - MIN(v->shape->size, c->r->rdx);
+		return c->r->r10 ? VM_AGAIN : SYS_OK;
+	}
 	return status;
 }
 

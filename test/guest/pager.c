@@ -296,6 +296,29 @@ TEST("vmo_set_size:OK shrinks under waiters, who get OUT_OF_RANGE; what grows is
 	unmap((void *)at, PAGES * PAGE);
 }
 
+TEST("vmo_op_range:OK a shrink under COMMIT: it waits for what is left of its range, also where what was cut had come "
+     "(PRESIZE-03, PRESIZE-04)")
+{
+	for (unsigned i = 0; i < 3; i++) {      /* the last time nothing is left */
+		pager_begin_with(SYS_VMO_RESIZABLE);
+		struct client client = {.act = RANGE, .vmo = vmo, .op = SYS_VMO_OP_COMMIT, .offset = 12 * PAGE + 1, .len = 8 * PAGE};
+		sys_cap_t thread = client_start(&client);
+
+		expect(12 * PAGE, 9, SYS_ACCESS_READ);
+		if (i)
+			supply(15, 2, 100);
+		OKAY(sys_vmo_set_size(vmo, (i < 2 ? 14 : 12) * PAGE));
+		if (i < 2) {
+			supply(12, 1, 100);
+			until_waiting(thread);
+			supply(13, 1, 100);
+		}
+		EQ(until_exited(thread), SYS_OK);
+		EQ(committed(), i < 2 ? 2 * PAGE : 0);
+		expect_none();
+	}
+}
+
 TEST("vmo_write:OK a buffer that a pager backs is asked for, and the call goes on (VMO-RW-19, FAULT-13)")
 {
 	sys_cap_t plain = new_vmo(PAGES * PAGE);

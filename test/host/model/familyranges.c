@@ -143,7 +143,7 @@ static sys_status_t judge_lock(const struct target *t, u32 op, bool buffer, u64 
 	if (status != SYS_OK)
 		return status;
 	if (op == SYS_VMO_OP_LOCK && !buffer)
-		return SYS_ERR_INVALID_ARGS;
+		return t->o == NONE || vmo[t->o].options & SYS_VMO_DISCARDABLE ? SYS_ERR_INVALID_ARGS : SYS_ERR_NOT_SUPPORTED;
 	if (t->o == NONE)
 		return SYS_ERR_BAD_STATE;
 	if (!(vmo[t->o].options & SYS_VMO_DISCARDABLE))
