@@ -36,13 +36,9 @@ static u8 levels_for(u32 slots)
 
 static u32 frames_for(u32 slots)
 {
-	u32 leaves = (slots + SLOTS_PER_FRAME - 1) / SLOTS_PER_FRAME;
+	u32 leaves = (slots + SLOTS_PER_FRAME - 1) / SLOTS_PER_FRAME, levels = levels_for(slots);
 
-	switch (levels_for(slots)) {
-	case 0:  return 1;
-	case 1:  return 1 + leaves;
-	default: return 1 + (leaves >> INDEX_BITS) + leaves;
-	}
+	return leaves + (levels > 0) + (levels > 1 ? leaves >> INDEX_BITS : 0);
 }
 
 sys_status_t cnode_create(struct account *a, u32 slots, struct cnode **out)
@@ -124,11 +120,9 @@ bool cnode_has_free(const struct cnode *c, u32 count)
 {
 	const struct list *l = &c->free;
 
-	while (count--) {
-		l = l->next;
-		if (l == &c->free)
+	for (; count; count--)
+		if ((l = l->next) == &c->free)
 			return false;
-	}
 	return true;
 }
 
@@ -136,6 +130,8 @@ sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out,
 {
 	struct slot *s;
 
+	if (c->built < c->slots)
+		return SYS_ERR_BAD_STATE;
 	if (name == SYS_SLOT_ANY) {
 		if (list_empty(&c->free))
 			return SYS_ERR_NO_SLOT;
@@ -179,10 +175,9 @@ static void give_free(struct slot *s)
 	s->object = NULL;
 	s->rights = 0;                  /* so that the fast path need not ask for an object */
 	list_init(free_link(s));
-	if (s->generation == GENERATION_LAST) {
-		s->flags = SLOT_RETIRED;
+	s->flags = s->generation == GENERATION_LAST ? SLOT_RETIRED : 0;
+	if (s->flags)
 		return;
-	}
 	s->generation++;
 	list_append(&slot_cnode(s)->free, free_link(s));
 }
@@ -201,29 +196,9 @@ void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t ri
 	}
 	object_cap(o);
 	count_rights(o, rights, 1);
-	if (parent) {
+	if (parent)
 		deriv_insert(&parent->open, DERIV_SLOT_OPEN, &s->open, DERIV_SLOT_OPEN);
-		deriv_insert(&s->open, DERIV_SLOT_OPEN, &s->close, DERIV_SLOT_CLOSE);
-	} else {
-		s->open.next = (u64)&s->close | DERIV_SLOT_CLOSE;
-		s->close.prev = (u64)&s->open | DERIV_SLOT_OPEN;
-	}
-}
-
-void slot_clear(struct slot *s)
-{
-	struct object *o = s->object;
-	sys_rights_t rights = s->rights;
-
-	if (unlikely(s->flags & SLOT_WATCHED))
-		watch_slot_gone(s);
-	if (unlikely(s->flags & SLOT_LISTED))
-		list_remove(&s->listed);
-	deriv_remove(&s->open);
-	deriv_remove(&s->close);
-	give_free(s);
-	count_rights(o, rights, -1);
-	object_uncap(o);
+	deriv_insert(&s->open, DERIV_SLOT_OPEN, &s->close, DERIV_SLOT_CLOSE);
 }
 
 /* Whoever names `from` as a neighbour names `to` from now on. */
@@ -234,6 +209,53 @@ static void take_place(struct deriv *from, struct deriv *to, enum deriv_kind kin
 		deriv_at(to->prev)->next = (u64)to | kind;
 	if (to->next)
 		deriv_at(to->next)->prev = (u64)to | kind;
+}
+
+COLD static void hand_on(struct deriv *from, struct deriv *to, enum deriv_kind kind)
+{
+	take_place(from, to, kind);
+	*from = (struct deriv){ 0 };
+}
+
+/* What a slot's flags stand for goes first. The first capability of an account that has others leaves its place, with all that was made with it, to the
+ * last one (slot_inherit). */
+COLD static void unflag(struct slot *s)
+{
+	struct account *a = (struct account *)s->object;
+
+	if (s->flags & SLOT_WATCHED)
+		watch_slot_gone(s);
+	if (s->flags & SLOT_LISTED)
+		list_remove(&s->listed);
+	if (!(s->flags & SLOT_FIRST) || a->object.type != SYS_TYPE_UNTYPED || a->object.caps == 1 || object_dying(&a->object))
+		return;
+	hand_on(&s->open, &a->from, DERIV_ACCOUNT);
+	hand_on(&s->close, &a->to, DERIV_ACCOUNT);
+}
+
+COLD void slot_inherit(struct slot *s, struct account *a)
+{
+	s->flags |= SLOT_REVOKING;
+	if (!a->from.next)
+		return;
+	deriv_remove(&s->open);
+	deriv_remove(&s->close);
+	hand_on(&a->from, &s->open, DERIV_SLOT_OPEN);
+	hand_on(&a->to, &s->close, DERIV_SLOT_CLOSE);
+}
+
+void slot_clear(struct slot *s)
+{
+	struct object *o = s->object;
+	sys_rights_t rights = s->rights;
+
+	if (unlikely(s->flags))
+		unflag(s);
+	deriv_remove(&s->open);
+	deriv_remove(&s->close);
+	give_free(s);
+	count_rights(o, rights, -1);
+	object_uncap(o);
 }
 
 void slot_move(struct slot *src, struct slot *dst, u32 generation)
@@ -310,10 +332,8 @@ static bool cnode_reap(struct object *o)
 		cnode_set_cspace(list_first(&c->threads, struct thread, in_cspace), NULL);
 		return false;
 	}
-	if (c->built) {
-		clear_some(c);
-		return false;
-	}
+	if (c->built)
+		return clear_some(c), false;
 	if (c->levels)
 		free_index(c->root);
 	account_uncharge(c->object.account, c->frames);

@@ -27,6 +27,9 @@ static bool revoke_step(struct slot *s)
 	case DERIV_SLOT_CLOSE:
 		slot_clear(container_of(last, struct slot, close));
 		return false;
+	case DERIV_ACCOUNT:
+		account_leave_place(container_of(last, struct account, to));
+		return false;
 	case DERIV_MAPPING:
 		mapping_end(container_of(last, struct mapping, deriv));
 		return false;
@@ -98,18 +101,17 @@ sys_status_t cap_revoke(struct slot *s)
 	if (account)
 		((struct account *)o)->closed = true;
 	status = revoke(s);
-	if (status != SYS_OK)
-		return status;
-	return account && !object_dying(o) ? sweep(s) : SYS_OK;
+	return status == SYS_OK && account && !object_dying(o) ? sweep(s) : status;
 }
 
 /* Deleting an account's last capability revokes what was made with it first; the account's own end then sweeps it. */
 sys_status_t cap_delete(struct slot *s)
 {
 	struct object *o = s->object;
-	bool last_of_account = o->type == SYS_TYPE_UNTYPED && o->caps == 1;
 
-	if (last_of_account || (s->flags & SLOT_REVOKING)) {
+	if (o->type == SYS_TYPE_UNTYPED && o->caps == 1)
+		slot_inherit(s, (struct account *)o);
+	if (s->flags & SLOT_REVOKING) {
 		sys_status_t status = revoke(s);
 
 		if (status != SYS_OK)
@@ -129,8 +131,8 @@ sys_status_t cap_move(struct slot *src, struct cnode *to, sys_cap_t name, struct
 	if (status != SYS_OK)
 		return status;
 	if (src->flags & SLOT_REVOKING) {
-		status = cap_revoke(src);
-		return status == SYS_OK ? VM_AGAIN : status;    /* its place and the other may have gone with it */
+		cap_revoke(src);
+		return VM_AGAIN;                                /* its place and the other may have gone with it */
 	}
 	/* COMMIT */
 	slot_move(src, dst, generation);

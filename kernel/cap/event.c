@@ -50,11 +50,9 @@ static bool is_past(const struct object *o, enum sys_event event)
 
 static bool holds_now(const struct object *o, enum sys_event event, u64 threshold)
 {
-	switch (event) {
-	case SYS_EVENT_ZERO_CHILDREN: return container_of(o, struct vmo, object)->child_count == 0;
-	case SYS_EVENT_LOW:           return account_free(container_of(o, struct account, object)) < threshold;
-	default:                      return false;
-	}
+	if (event == SYS_EVENT_LOW)
+		return account_free(container_of(o, struct account, object)) < threshold;
+	return event == SYS_EVENT_ZERO_CHILDREN && container_of(o, struct vmo, object)->child_count == 0;
 }
 
 /* w: the one that is there. It stays, unless it came here with its slot and another account pays for it. */

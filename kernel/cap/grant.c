@@ -5,27 +5,16 @@
 #include "ipc/ipc.h"
 #include "lib/assert.h"
 
-/* The slot of a capability that t may give away. */
-static sys_status_t grantable(const struct thread *t, sys_cap_t name, struct slot **out)
-{
-	struct slot *s = cnode_lookup(t->cspace, name);
-
-	if (!s)
-		return SYS_ERR_BAD_CAP;
-	if (!(s->rights & SYS_RIGHT_GRANT))
-		return SYS_ERR_ACCESS_DENIED;
-	*out = s;
-	return SYS_OK;
-}
-
-/* The same capability twice cannot move twice. */
+/* The slots of capabilities that t may give away. The same one twice cannot move twice. */
 static sys_status_t names_good(struct thread *t, const sys_cap_t *name, u32 count, struct slot **out)
 {
 	for (u32 i = 0; i < count; i++) {
-		sys_status_t status = grantable(t, name[i], &out[i]);
+		struct slot *s = out[i] = cnode_lookup(t->cspace, name[i]);
 
-		if (status != SYS_OK)
-			return status;
+		if (!s)
+			return SYS_ERR_BAD_CAP;
+		if (!(s->rights & SYS_RIGHT_GRANT))
+			return SYS_ERR_ACCESS_DENIED;
 		for (u32 j = 0; j < i; j++)
 			if (name[i] == name[j])
 				return SYS_ERR_INVALID_ARGS;

@@ -90,8 +90,8 @@ static inline struct slot *cnode_lookup(const struct cnode *c, sys_cap_t name)
 	return s;
 }
 
-/* A free slot for a destination: SYS_SLOT_ANY or a full name. NO_SLOT, OUT_OF_RANGE, INVALID_ARGS (slot 0, a generation below the slot's), ALREADY_EXISTS.
- * Changes nothing: slot_fill takes it. *generation: what the capability's name will carry. */
+/* A free slot for a destination: SYS_SLOT_ANY or a full name. NO_SLOT, OUT_OF_RANGE, INVALID_ARGS (slot 0, a generation below the slot's), ALREADY_EXISTS,
+ * BAD_STATE (not laid out yet). Changes nothing: slot_fill takes it. *generation: what the capability's name will carry. */
 sys_status_t cnode_free_slot(struct cnode *c, sys_cap_t name, struct slot **out, u32 *generation);
 bool cnode_has_free(const struct cnode *c, u32 count);
 void cnode_set_cspace(struct thread *t, struct cnode *c);       /* NULL: cnode_none */
@@ -103,6 +103,8 @@ void cnode_check(const struct cnode *c);
 void slot_fill(struct slot *s, u32 generation, struct object *o, sys_rights_t rights, u64 badge, struct slot *parent, u16 flags);
 /* Takes the capability out of its slot: its children fall to its parent. O(1). */
 void slot_clear(struct slot *s);
+/* The last capability of an account is to be revoked. It takes the place that the first one left, around all that was made with either. */
+void slot_inherit(struct slot *s, struct account *a);
 /* dst (free) takes the place of src, which is cleared. O(1). */
 void slot_move(struct slot *src, struct slot *dst, u32 generation);
 static inline u64 slot_badge(const struct slot *s) { return s->flags & SLOT_LISTED ? 0 : s->badge; }

@@ -194,12 +194,15 @@ bool account_sweep_step(struct account *a)
 	return !object_reap_step(a) && !account_end_one(a);
 }
 
+void account_leave_place(struct account *a) { deriv_remove(&a->from), deriv_remove(&a->to); }
+
 static void account_ended(struct object *o)
 {
 	struct account *a = container_of(o, struct account, object);
 
 	a->closed = true;
 	account_short = account_short == a ? NULL : account_short;
+	account_leave_place(a);
 	list_remove(&a->dying_link);            /* its dying objects are handed up from now on */
 	list_remove(&a->sibling);
 	list_append(&a->parent->children, &a->sibling);
@@ -259,7 +262,7 @@ void account_check(const struct account *a)
 	ASSERT(a->used <= a->total && a->promised <= a->total - a->used);
 	account_check_limits(a);
 	if (object_dying(&a->object))
-		ASSERT(a->closed && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
+		ASSERT(a->closed && !a->from.next && list_on(&a->dying_link) == (a->parked && !a->used && !a->promised));
 	else
 		ASSERT(list_on(&a->dying_link) == !!a->dying && !a->parked);
 	for (const struct object *o = a->dying; o; o = o->next_dying)

@@ -33,6 +33,7 @@ struct account {
 	struct { u32 number; u8 oldest, seen, idle, spared; bool held; } round;    /* of looking at the pages of its roots */
 	struct list watches;            /* that it pays for: those whose slots have moved elsewhere end with it */
 	struct watch_low low;           /* that look at it */
+	struct deriv from, to;          /* DERIV_ACCOUNT: the place of its first capability, kept when that goes and others stay; else 0 */
 	struct list dying_link;         /* on the list of accounts that object_reap_step works on */
 	u64 limit, below;               /* `used` may rise to limit, and fall to below, without anything having to be looked at: account_figure() */
 	bool closed;                    /* being swept: allocation gives BAD_STATE. Set and cleared by revoke; stays set when the account ends */
@@ -62,6 +63,8 @@ sys_status_t account_create(struct account *parent, u64 frames, struct account *
 /* Makes a child larger or smaller. INVALID_ARGS (not this parent's), BAD_STATE (one of them is closed; the child uses and promises more), NO_MEMORY
  * (the parent has less, after as many steps as a charge takes). What is dying in the child counts as used: the caller works it off first. */
 sys_status_t account_resize(struct account *parent, struct account *child, u64 frames);
+/* Takes its kept place out of the derivation list, if it has one: what stands there falls to the parent. */
+void account_leave_place(struct account *a);
 static inline u64 account_free(const struct account *a) { return a->total - a->used - a->promised; }
 /* One bounded step of ending every object of the account that still lives (its capabilities are gone already), children accounts first, and of
  * destroying them: true when none is left. The account is closed meanwhile. */

@@ -81,7 +81,7 @@ bool object_reap(struct account *account);
 
 /* The derivation list (docs/architecture.md): every capability has an opening and a closing entry in one doubly linked Euler list, things that
  * hang below capabilities (mappings, views, pins) a single leaf entry. The kind of a neighbour is kept in the low bits of the link to it. */
-enum deriv_kind { DERIV_SLOT_OPEN, DERIV_SLOT_CLOSE, DERIV_MAPPING, DERIV_VIEW, DERIV_ACCESSOR };
+enum deriv_kind { DERIV_SLOT_OPEN, DERIV_SLOT_CLOSE, DERIV_MAPPING, DERIV_VIEW, DERIV_ACCESSOR, DERIV_ACCOUNT };
 struct deriv { u64 next, prev; };       /* address of the neighbour's struct deriv | its enum deriv_kind */
 
 static inline struct deriv *deriv_at(u64 link) { return (struct deriv *)(link & ~7ull); }

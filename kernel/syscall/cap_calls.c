@@ -10,7 +10,6 @@ static u64 type_and_rights(const struct slot *s) { return s->object->type | (u64
 static sys_status_t derive(struct call *c, sys_cap_t dst, sys_rights_t rights, u64 badge)
 {
 	struct slot *src = c->slot[0], *slot;
-	struct cnode *to = call_object(c, 1);
 	sys_status_t status;
 	u32 generation;
 
@@ -18,9 +17,7 @@ static sys_status_t derive(struct call *c, sys_cap_t dst, sys_rights_t rights, u
 		rights = src->rights;
 	if ((rights & ~(sys_rights_t)src->rights) || (badge && (src->object->type != SYS_TYPE_ENDPOINT || src->badge)))
 		return SYS_ERR_INVALID_ARGS;
-	if (to->built < to->slots)
-		return SYS_ERR_BAD_STATE;
-	status = cnode_free_slot(to, dst, &slot, &generation);
+	status = cnode_free_slot(call_object(c, 1), dst, &slot, &generation);
 	if (status != SYS_OK)
 		return status;
 	/* COMMIT */
@@ -34,13 +31,9 @@ int call_cap_mint(struct call *c) { return derive(c, c->r->rdx, (sys_rights_t)c-
 
 int call_cap_move(struct call *c)
 {
-	struct cnode *to = call_object(c, 1);
 	struct slot *slot;
-	sys_status_t status;
+	sys_status_t status = cap_move(c->slot[0], call_object(c, 1), c->r->rdx, &slot);
 
-	if (to->built < to->slots)
-		return SYS_ERR_BAD_STATE;
-	status = cap_move(c->slot[0], to, c->r->rdx, &slot);
 	if (status == SYS_OK)
 		c->r->rdx = slot_cap(slot);
 	return status;
@@ -129,14 +122,12 @@ int call_cnode_info(struct call *c)
 		return SYS_ERR_OUT_OF_RANGE;
 	s = cnode_slot(node, index);
 	c->r->rdx = s ? slot_name(index, s->generation) : index;
-	if (!s || !s->object) {
-		c->r->r8 = c->r->r9 = c->r->r10 = c->r->rdi = 0;
-		return SYS_OK;
-	}
-	c->r->r8 = type_and_rights(s);
-	c->r->r9 = slot_badge(s);
-	c->r->r10 = s->object->koid;
-	c->r->rdi = slot_derived(s);
+	if (s && !s->object)
+		s = NULL;
+	c->r->r8 = s ? type_and_rights(s) : 0;
+	c->r->r9 = s ? slot_badge(s) : 0;
+	c->r->r10 = s ? s->object->koid : 0;
+	c->r->rdi = s && slot_derived(s);
 	return SYS_OK;
 }
 

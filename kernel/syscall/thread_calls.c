@@ -13,9 +13,7 @@ int call_vspace_create(struct call *c)
 	if (c->r->rdx != 0)
 		return SYS_ERR_INVALID_ARGS;
 	status = space_create(call_account(c, 0), wx, &s);
-	if (status != SYS_OK)
-		return status;
-	return call_install_first(c, (struct object *)s, SYS_RIGHTS_VMAR | (wx ? SYS_RIGHT_WX : 0));
+	return status == SYS_OK ? call_install_first(c, (struct object *)s, SYS_RIGHTS_VMAR | (wx ? SYS_RIGHT_WX : 0)) : status;
 }
 
 int call_thread_create(struct call *c)

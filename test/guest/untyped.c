@@ -39,6 +39,33 @@ TEST("untyped_create:OK grandchildren, and the middle one's end takes them along
 	CHECK(used(ut) <= before);
 }
 
+TEST("cap_delete:OK an account's last capability ends what any of them made")
+{
+	for (int order = 0; order < 3; order++) {
+		sys_untyped_info_t before = account(ut);
+		sys_cap_t first = new_untyped(100 * PAGE), copy, deep, node, x, one, two, inner;
+
+		OKAY(sys_cap_copy(first, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, &copy));
+		OKAY(sys_cap_copy(copy, SYS_CAP_CNODE, SYS_SLOT_ANY, SYS_RIGHTS_SAME, &deep));
+		OKAY(sys_endpoint_create(first, &one));
+		OKAY(sys_endpoint_create(copy, &two));
+		OKAY(sys_untyped_create(first, 10 * PAGE, &inner));
+		OKAY(sys_cap_delete(order == 0 ? first : copy));
+		OKAY(sys_cap_delete(order == 0 ? copy : first));
+		CHECK(!cap_is_gone(one) && !cap_is_gone(two) && !cap_is_gone(inner));
+		if (order == 2) {                                       /* with a CNode that ends */
+			OKAY(sys_cnode_create(ut, 16, &node));
+			OKAY(sys_cap_move(deep, node, 1, &x));
+			OKAY(sys_cap_delete(node));
+		} else {
+			OKAY(sys_cap_delete(deep));
+		}
+		CHECK(cap_is_gone(one) && cap_is_gone(two) && cap_is_gone(inner));
+		EQ(account(ut).promised, before.promised);
+		CHECK(account(ut).used <= before.used);
+	}
+}
+
 TEST("untyped_create:NO_MEMORY more than is free, also after a part is used")
 {
 	sys_untyped_info_t info = account(ut);

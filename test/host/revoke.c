@@ -385,6 +385,76 @@ START_TEST(delete_account)
 }
 END_TEST
 
+/* The first capability goes before a copy: what was made with it stays with the account, and ends with the last one. */
+START_TEST(delete_account_first_first)
+{
+	start(2000);
+	for (unsigned preempt = 0; preempt < 5; preempt++) {
+		struct account *child = account_new(a, 1000), *inner = account_new(child, 10);
+		struct slot *ut = cap_put(cs, child, top, SLOT_FIRST), *copy = cap_copy(cs, ut), *other = cap_copy(cs, ut);
+		struct slot *made = cap_put(cs, object_new(child, SYS_TYPE_NOTIFICATION), ut, SLOT_FIRST);
+		struct slot *below = cap_put(cs, inner, ut, SLOT_FIRST), *deep = cap_copy(cs, cap_copy(cs, copy));
+		struct slot *its = cap_put(cs, object_new(inner, SYS_TYPE_REPLY), below, SLOT_FIRST);
+
+		populate(child, other, cs);
+		ck_assert_int_eq(cap_delete(ut), SYS_OK);
+		check();
+		ck_assert(made->object && below->object && child->from.next && slot_derived(top));
+		ck_assert_int_eq(revoke_all(copy), SYS_OK);
+		ck_assert(!deep->object && made->object);
+		ck_assert_int_eq(cap_delete(other), SYS_OK);            /* what was made with it falls to the place */
+		check();
+		host_preempt_every(preempt);
+		ck_assert_int_eq(delete_all(copy), SYS_OK);
+		ck_assert(!made->object && !below->object && !its->object && !slot_derived(top));
+		kernel_reap();
+		actors_forget();
+		expect_empty();
+		host_preempt_every(0);
+	}
+}
+END_TEST
+
+/* The place that a first capability left goes with a revoke above it, and with an account that ends otherwise. */
+START_TEST(left_place_goes)
+{
+	start(2000);
+	for (unsigned way = 0; way < 4; way++) {
+		struct account *outer = account_new(a, 1000), *child = account_new(outer, 500);
+		struct slot *above = cap_put(cs, outer, top, SLOT_FIRST), *ut = cap_put(cs, child, above, SLOT_FIRST);
+		struct slot *copy = cap_copy(cs, ut), *made = cap_put(cs, object_new(child, SYS_TYPE_REPLY), ut, SLOT_FIRST);
+
+		ck_assert_int_eq(cap_delete(ut), SYS_OK);
+		ck_assert(child->from.next && copy->object && made->object);
+		host_preempt_every(1);
+		if (way == 0) {
+			ck_assert_int_eq(revoke_all(above), SYS_OK);
+			ck_assert(!copy->object && !made->object && !slot_derived(above));
+		} else if (way == 1) {
+			ck_assert_int_eq(delete_all(above), SYS_OK);
+		} else if (way == 2) {                          /* ended, and still named */
+			object_end(&child->object);
+			check();
+			ck_assert(made->object && copy->object && !child->from.next);
+			ck_assert_int_eq(delete_all(copy), SYS_OK);
+		} else {                                        /* the same, while the first capability is there */
+			struct slot *again = cap_put(cs, account_new(outer, 5), above, SLOT_FIRST), *its = cap_copy(cs, again);
+
+			object_end(again->object);
+			ck_assert_int_eq(cap_delete(again), SYS_OK);
+			check();
+			ck_assert_int_eq(cap_delete(its), SYS_OK);
+		}
+		host_preempt_every(0);
+		kernel_reap();
+		check();
+		ck_assert_int_eq(revoke_all(top), SYS_OK);
+		kernel_reap();
+		expect_empty();
+	}
+}
+END_TEST
+
 /* Somebody who had begun to revoke an account is gone. The next who meets it finishes: it is open and empty,
  * whatever was asked of it. */
 START_TEST(revoker_was_killed)
@@ -528,6 +598,8 @@ Suite *test_suite(void)
 	add_test(s, revoke_account);
 	add_test(s, account_under_revoke);
 	add_test(s, delete_account);
+	add_test(s, delete_account_first_first);
+	add_test(s, left_place_goes);
 	add_test(s, revoker_was_killed);
 	add_test(s, account_in_itself);
 	add_test(s, space_of_another_account);
