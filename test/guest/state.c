@@ -603,6 +603,28 @@ TEST("thread_write_state:OK a fault's thread that is also suspended, and one who
 	EQ(until_exited(thread), 50);
 }
 
+TEST("thread_suspend:OK a fault's message that nobody has taken stays, and its reply is kept")
+{
+	sys_cap_t reply = new_reply(), ep = new_endpoint();
+	sys_msg_t msg = {0}, empty = {0};
+	sys_cap_t thread = helper_start_with(emulated, (void *)6, ep);
+
+	until_waiting(thread);
+	OKAY(sys_thread_suspend(thread));
+	EQ(thread_info(thread).state, SYS_THREAD_SUSPENDED);
+	OKAY(sys_ipc_recv(ep, reply, &msg, NULL, 0));
+	CHECK((msg.label & SYS_LABEL_KERNEL) != 0);
+	sys_regs_t regs = regs_of(thread);
+	regs.rip += 2;
+	regs.rdi = 51;
+	set_regs(thread, &regs);
+	OKAY(sys_ipc_reply(reply, &empty));
+	sleep_for(MILLISECOND);
+	EQ(thread_info(thread).state, SYS_THREAD_SUSPENDED);
+	OKAY(sys_thread_resume(thread));
+	EQ(until_exited(thread), 51);
+}
+
 /* ---- single steps ---- */
 
 void state_steps(void), state_steps_end(void);
