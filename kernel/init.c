@@ -33,7 +33,7 @@ enum { ELF_LOAD = 1, ELF_X = 1, ELF_W = 2, ELF_R = 4, ELF_EXEC = 2, ELF_X86_64 =
 static struct cnode *cspace;
 static struct space *space;
 
-static void must(sys_status_t status, const char *what)
+BOOT static void must(sys_status_t status, const char *what)
 {
 	if (status != SYS_OK)
 		refuse("init: %s failed with status %d", what, status);
@@ -41,9 +41,9 @@ static void must(sys_status_t status, const char *what)
 
 /* ---- capabilities ------------------------------------------------------------------------------------------------------------------------ */
 
-static struct slot *root_slot(void) { return cnode_slot(cspace, SYS_CAP_UNTYPED); }
+BOOT static struct slot *root_slot(void) { return cnode_slot(cspace, SYS_CAP_UNTYPED); }
 
-static struct slot *give(u32 index, struct object *o, sys_rights_t rights)
+BOOT static struct slot *give(u32 index, struct object *o, sys_rights_t rights)
 {
 	struct slot *s;
 	u32 generation;
@@ -53,7 +53,7 @@ static struct slot *give(u32 index, struct object *o, sys_rights_t rights)
 	return s;
 }
 
-static void make_cspace(void)
+BOOT static void make_cspace(void)
 {
 	must(cnode_create(account_root(), INIT_SLOTS, &cspace), "its CSpace");
 	while (!cnode_build_step(cspace))
@@ -67,7 +67,7 @@ static void make_cspace(void)
 /* ---- memory ------------------------------------------------------------------------------------------------------------------------------- */
 
 /* The kernel's view of a byte of an anonymous VMO, for the rest of its page. */
-static void *vmo_byte(struct vmo *v, u64 offset)
+BOOT static void *vmo_byte(struct vmo *v, u64 offset)
 {
 	struct cursor c;
 	struct page_ref page;
@@ -81,7 +81,7 @@ static void *vmo_byte(struct vmo *v, u64 offset)
 	return (u8 *)phys_to_virt(page.frame) + (offset & PAGE_MASK);
 }
 
-static void vmo_fill(struct vmo *v, u64 offset, const void *from, u64 len)
+BOOT static void vmo_fill(struct vmo *v, u64 offset, const void *from, u64 len)
 {
 	for (u64 done = 0; done < len;) {
 		u64 part = MIN(len - done, PAGE_SIZE_ - ((offset + done) & PAGE_MASK));
@@ -92,7 +92,7 @@ static void vmo_fill(struct vmo *v, u64 offset, const void *from, u64 len)
 }
 
 /* New memory of init's at an address, filled from the kernel's. */
-static void place(vaddr_t at, u64 size, u32 options, u64 skip, const void *from, u64 len)
+BOOT static void place(vaddr_t at, u64 size, u32 options, u64 skip, const void *from, u64 len)
 {
 	struct vmo *v;
 	vaddr_t address;
@@ -105,7 +105,7 @@ static void place(vaddr_t at, u64 size, u32 options, u64 skip, const void *from,
 
 /* ---- the program -------------------------------------------------------------------------------------------------------------------------- */
 
-static void load_segment(const u8 *file, u64 size, const struct elf_segment *s)
+BOOT static void load_segment(const u8 *file, u64 size, const struct elf_segment *s)
 {
 	u64 skip = s->vaddr & PAGE_MASK;
 	u32 options = (s->flags & ELF_R ? SYS_VM_PERM_READ : 0) | (s->flags & ELF_W ? SYS_VM_PERM_WRITE : 0) |
@@ -116,7 +116,7 @@ static void load_segment(const u8 *file, u64 size, const struct elf_segment *s)
 	place(s->vaddr - skip, page_up(skip + s->memsz), options, skip, file + s->offset, s->filesz);
 }
 
-static u64 load(const struct boot_module *m)
+BOOT static u64 load(const struct boot_module *m)
 {
 	const u8 *file = phys_to_virt(m->base);
 	const struct elf_header *h = (const void *)file;
@@ -137,7 +137,7 @@ static u64 load(const struct boot_module *m)
 
 /* ---- the startup block -------------------------------------------------------------------------------------------------------------------- */
 
-static u32 add_string(u8 *block, u32 *used, const char *text)
+BOOT static u32 add_string(u8 *block, u32 *used, const char *text)
 {
 	u32 at = *used, len = (u32)strlen(text) + 1;
 
@@ -148,25 +148,21 @@ static u32 add_string(u8 *block, u32 *used, const char *text)
 	return at;
 }
 
-static bool is_init(const struct boot_module *m) { return strcmp(m->name, "init") == 0; }
 
-/* Each module is given as a capability and named in the block; init itself is left out: it runs already. */
-static void write_block(u8 *block, const struct boot_info *boot)
+/* Each module is given as a capability and named in the block, but for the kernel's own and init, which runs already. */
+BOOT static void write_block(u8 *block, const struct boot_info *boot, const struct boot_module *init)
 {
 	struct startup_block *b = (struct startup_block *)block;
 	struct startup_item *item = (struct startup_item *)(b + 1);
-	u32 items = 0, used, *argv;
+	u32 items = boot->modules - 2, used, *argv = (u32 *)(item + items);
 
-	for (u32 i = 0; i < boot->modules; i++)
-		items += !is_init(&boot->module[i]);
-	argv = (u32 *)(item + items);
 	used = (u32)((u8 *)(argv + 2) - block);
 	items = 0;
-	for (u32 i = 0; i < boot->modules; i++) {
+	for (u32 i = 1; i < boot->modules; i++) {
 		const struct boot_module *m = &boot->module[i];
 		struct vmo *v;
 
-		if (is_init(m))
+		if (m == init)
 			continue;
 		must(vmo_create_module(account_root(), m->base, m->size, &v), "a module's VMO");
 		give(SYS_CAP_FIRST_FREE + items, &v->object, SYS_RIGHTS_BASIC | SYS_RIGHT_READ | SYS_RIGHT_MAP);
@@ -180,7 +176,7 @@ static void write_block(u8 *block, const struct boot_info *boot)
 	*b = (struct startup_block){ STARTUP_MAGIC, used, items, 2 };
 }
 
-static void make_thread(u64 entry)
+BOOT static void make_thread(u64 entry)
 {
 	struct thread *t;
 
@@ -191,22 +187,22 @@ static void make_thread(u64 entry)
 	must(thread_start(t, entry, STACK_TOP, BLOCK_AT, 0), "starting its thread");
 }
 
-void init_start(const struct boot_info *boot)
+BOOT void init_start(const struct boot_info *boot)
 {
 	static _Alignas(8) u8 block[BLOCK_SIZE];
 	const struct boot_module *init = NULL;
 	u64 entry;
 
-	for (u32 i = 0; i < boot->modules; i++)
-		if (is_init(&boot->module[i]))
+	for (u32 i = 1; i < boot->modules; i++)
+		if (strcmp(boot->module[i].name, "init") == 0)
 			init = &boot->module[i];
 	if (!init)
-		refuse("init: the loader gave %u modules, none of them named `init`", boot->modules);
+		refuse("init: the loader gave %u modules, none of them named `init`", boot->modules - 1);
 	make_cspace();
 	must(space_create(account_root(), true, &space), "its address space");
 	entry = load(init);
 	place(STACK_TOP - INIT_STACK, INIT_STACK, SYS_VM_PERM_READ | SYS_VM_PERM_WRITE, 0, NULL, 0);
-	write_block(block, boot);
+	write_block(block, boot, init);
 	place(BLOCK_AT, BLOCK_SIZE, SYS_VM_PERM_READ, 0, block, ((const struct startup_block *)block)->bytes);
 	make_thread(entry);
 }

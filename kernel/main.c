@@ -3,13 +3,14 @@
 #include "cap/slot.h"
 #include "init.h"
 #include "ipc/ipc.h"
+#include "lib/assert.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sched/sched.h"
 #include "syscall/fastpath.h"
 
 /* Is this word on the command line? */
-static bool option(const struct boot_info *boot, const char *word)
+BOOT static bool option(const struct boot_info *boot, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -19,14 +20,32 @@ static bool option(const struct boot_info *boot, const char *word)
 	return false;
 }
 
-static void memory_init(const struct boot_info *boot)
+BOOT static void memory_init(const struct boot_info *boot)
 {
 	frame_init(boot);
 	account_init();
 	kprintf("vellum: %lu MiB of memory, %lu MiB free\n", frame_count() >> 8, frame_count_free() >> 8);
 }
 
-noreturn void kernel_main(const struct boot_info *boot)
+/* Boot's code goes, and what it lay in: the root account, which counts all modules, has the frames of those that were given to nobody, the kernel's
+ * own and init's. */
+COLD static noreturn void boot_over(const struct boot_info *boot)
+{
+	arch_boot_over();
+	for (const struct boot_module *m = boot->module; m < boot->module + boot->modules; m++)
+		for (paddr_t at = m->base; at < m->base + m->size && frame_of(at)->kind == FRAME_MODULE; at += PAGE_SIZE_) {
+			frame_take_module(at);
+			frame_free(at);
+		}
+	ASSERT(frame_count_modules() == 0 && frame_of(boot->module->base)->kind == FRAME_FREE);
+#ifdef VELLUM_DEBUG
+	arch_check();
+	account_check_all();
+#endif
+	arch_leave(&sched_next()->context);
+}
+
+BOOT noreturn void kernel_main(const struct boot_info *boot)
 {
 	kprintf("vellum: started by %s on %s\n", boot->loader, boot->cpu);
 	memory_init(boot);
@@ -41,13 +60,10 @@ noreturn void kernel_main(const struct boot_info *boot)
 	syscall_boot();
 	if (!option(boot, "nofast"))
 		fast_ways_on();
-#ifdef VELLUM_DEBUG
-	arch_check();
-#endif
 	arch_cpus_start();
 	init_start(boot);
 	if (option(boot, "measure"))
 		arch_measure_entries();
 	kprintf("vellum: boot %lu instructions\n", arch_cycles() - boot->entry_tsc);
-	arch_leave(&sched_next()->context);
+	boot_over(boot);
 }

@@ -34,11 +34,12 @@
 #define BOOT_RANGES  64u
 #define BOOT_MODULES 64u
 struct boot_range  { paddr_t base; u64 size; };
-/* Page aligned, inside one range of ram, apart from each other and from what is taken; the rest of the last page is zero. */
+/* Page aligned, inside one range of ram, apart from each other and from what is taken; the rest of the last page is anything. The first is the kernel's
+ * own: its BOOT code. */
 struct boot_module { paddr_t base; u64 size; char name[48]; };
 struct boot_info {
 	struct boot_range  ram[BOOT_RANGES];     u32 rams;      /* usable, page aligned, ascending, disjoint; kernel image, modules and early tables still inside */
-	struct boot_range  taken[BOOT_RANGES];   u32 takens;    /* parts of it in use: image, boot page tables (not the modules) */
+	struct boot_range  taken[BOOT_RANGES];   u32 takens;    /* parts of it in use: the rest of the image, boot page tables (not the modules) */
 	struct boot_module module[BOOT_MODULES]; u32 modules;   /* bundles already unpacked */
 	char cmdline[512], loader[64], cpu[64];
 	u64 entry_tsc;                                          /* the time stamp counter at the kernel's first instruction */
@@ -47,6 +48,9 @@ struct boot_info {
 
 /* The kernel's entry, on the boot CPU's kernel stack, paging and traps on. */
 noreturn void kernel_main(const struct boot_info *boot);
+
+/* No BOOT function runs from now on, on any CPU: the first module is plain memory afterwards, which nothing maps but the view of all RAM. */
+void arch_boot_over(void);
 
 /* ---- CPUs -------------------------------------------------------------------------------------------------------------- */
 #define ARCH_CPUS_MAX 64u

@@ -72,7 +72,7 @@ static void uncap_window(struct vmo *w)
 	slot_clear(list_first(&w->slots, struct slot, listed));
 }
 
-void cap_boot(void)
+BOOT void cap_boot(void)
 {
 	vm_hooks.uncap_window = uncap_window;
 	object_type_set(SYS_TYPE_CNODE, &cnode_type);

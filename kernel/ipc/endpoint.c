@@ -188,7 +188,7 @@ static void signal_watcher(struct object *ntfn, u64 bits)
 	notification_signal(container_of(ntfn, struct notification, object), bits);
 }
 
-void ipc_boot(void)
+BOOT void ipc_boot(void)
 {
 	object_type_set(SYS_TYPE_ENDPOINT, &endpoint_type);
 	object_type_set(SYS_TYPE_REPLY, &reply_type);

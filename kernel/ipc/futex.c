@@ -68,7 +68,7 @@ static void leave(struct thread *t)
 	avl_remove(&waiters, &t->futex.node);
 }
 
-void futex_boot(void)
+BOOT void futex_boot(void)
 {
 	waiters = (struct avl_tree){ 0 };
 	thread_hooks.futex_enter = enter;

@@ -28,7 +28,7 @@ noreturn void panic_fact(const char *text)
 	panic("%s", text);
 }
 
-noreturn void refuse(const char *format, ...)
+BOOT noreturn void refuse(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);

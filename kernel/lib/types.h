@@ -24,6 +24,7 @@ typedef uint64_t vaddr_t;               /* a user virtual address: never derefer
 #define unlikely(x)      __builtin_expect(!!(x), 0)
 #define noreturn         _Noreturn
 #define COLD             __attribute__((cold, noinline))         /* rare: made small, and out of the way of what is not */
+#define BOOT             __attribute__((cold, section(".boot")))  /* boot alone runs it: gone afterwards, its memory too (kernel.ld) */
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
 static inline bool page_aligned(u64 x) { return (x & PAGE_MASK) == 0; }

@@ -54,7 +54,7 @@ static void account_prepare(struct account *a, struct account *parent, u64 total
 	account_figure(a);
 }
 
-void account_init(void)
+BOOT void account_init(void)
 {
 	root_frames = frame_count_free() + frame_count_modules();
 	ASSERT(root_frames > arch_cpus() * ACCOUNT_MARGIN);

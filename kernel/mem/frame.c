@@ -37,7 +37,7 @@ static struct span span_around(paddr_t base, u64 size)
 static u64 span_len(struct span s) { return s.end > s.first ? s.end - s.first : 0; }
 
 /* What may not be given out. */
-static void collect_cuts(const struct boot_info *boot)
+BOOT static void collect_cuts(const struct boot_info *boot)
 {
 	cuts = 0;
 	cut[cuts++] = (struct span){ 0, 1 };
@@ -52,7 +52,7 @@ static void collect_cuts(const struct boot_info *boot)
 }
 
 /* The first cut that ends behind `at`; an empty one at the end if there is none. */
-static struct span next_cut(u64 at, u64 end)
+BOOT static struct span next_cut(u64 at, u64 end)
 {
 	struct span found = { end, end };
 
@@ -62,7 +62,7 @@ static struct span next_cut(u64 at, u64 end)
 	return found;
 }
 
-static void collect_fresh(struct span ram)
+BOOT static void collect_fresh(struct span ram)
 {
 	for (u64 at = ram.first; at < ram.end;) {
 		struct span c = next_cut(at, ram.end);
@@ -75,7 +75,7 @@ static void collect_fresh(struct span ram)
 }
 
 /* The table goes to the beginning of the largest span. */
-static void place_table(void)
+BOOT static void place_table(void)
 {
 	u64 need = page_up(frame_table_bytes()) >> PAGE_SHIFT, least = MEM_MINIMUM >> PAGE_SHIFT;
 	struct span *largest = &fresh[0];
@@ -93,7 +93,7 @@ static void place_table(void)
 	free_frames -= need;
 }
 
-static void mark_modules(const struct boot_info *boot)
+BOOT static void mark_modules(const struct boot_info *boot)
 {
 	for (u32 i = 0; i < boot->modules; i++) {
 		struct span s = span_around(boot->module[i].base, boot->module[i].size);
@@ -102,7 +102,7 @@ static void mark_modules(const struct boot_info *boot)
 	}
 }
 
-void frame_init(const struct boot_info *boot)
+BOOT void frame_init(const struct boot_info *boot)
 {
 	fresh_spans = fresh_at = free_head = 0;
 	free_frames = ram_frames = module_frames = frame_table_len = 0;

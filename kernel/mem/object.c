@@ -20,7 +20,7 @@ static sys_koid_t last_koid;
 static struct account *reaping;         /* whose stack a step works on right now; NULL: none */
 u64 object_reap_steps;
 
-void object_type_set(enum sys_type type, const struct object_type *ops)
+BOOT void object_type_set(enum sys_type type, const struct object_type *ops)
 {
 	ASSERT(type > SYS_TYPE_NONE && type < ARRAY_LEN(types) && ops->size >= sizeof(struct object));
 	types[type] = ops;
@@ -32,7 +32,7 @@ const struct object_type *object_type_of(const struct object *o)
 	return types[o->type];
 }
 
-void object_init_static(struct object *o, enum sys_type type)
+BOOT void object_init_static(struct object *o, enum sys_type type)
 {
 	*o = (struct object){ .type = (u8)type, .refs = 1, .koid = ++last_koid };
 }

@@ -18,7 +18,7 @@ static struct watch *watch_at(const struct avl_node *n) { return n ? container_o
 static struct account *account_of(const struct watch *w) { return container_of(w->object, struct account, object); }
 static bool once(const struct watch *w) { return w->event != SYS_EVENT_ZERO_CHILDREN && w->event != SYS_EVENT_LOW; }
 
-void watch_init(void)
+BOOT void watch_init(void)
 {
 	watches = (struct avl_tree){ 0 };
 	list_init(&watch_firing);

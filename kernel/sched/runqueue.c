@@ -4,7 +4,7 @@
 
 #include "lib/assert.h"
 
-void runqueue_init(struct cpu *c)
+BOOT void runqueue_init(struct cpu *c)
 {
 	for (unsigned p = 0; p < PRIORITIES; p++)
 		list_init(&c->ready[p]);

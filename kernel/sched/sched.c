@@ -11,7 +11,7 @@ static bool several;                    /* CPUs; or as if there were */
 
 static void fired(void);
 
-void sched_init(void)
+BOOT void sched_init(void)
 {
 	watch_hooks.fired = fired;
 	sched_long_way(false);

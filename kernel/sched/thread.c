@@ -343,7 +343,7 @@ COLD sys_status_t thread_set_page_timeout(struct thread *t, i64 ns)
 	return SYS_OK;
 }
 
-COLD void thread_boot(void)
+BOOT void thread_boot(void)
 {
 	object_type_set(SYS_TYPE_VMAR, &vmar_type);
 	object_type_set(SYS_TYPE_THREAD, &thread_type);

@@ -31,7 +31,7 @@ static void console_input(void)
 		thread_wake(container_of(first, struct thread, queue));
 }
 
-void console_boot(void)
+BOOT void console_boot(void)
 {
 	object_type_set(SYS_TYPE_CONSOLE, &console_type);
 	object_init_static(&console.object, SYS_TYPE_CONSOLE);

@@ -270,7 +270,7 @@ static void trace_turned(bool on)
 		syscall_ways[number] = syscall_traced;
 }
 
-COLD void syscall_boot(void)
+BOOT void syscall_boot(void)
 {
 	trace_hook = trace_turned;
 	for (unsigned number = 0; number < SYSCALLS; number++) {

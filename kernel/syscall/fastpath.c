@@ -220,7 +220,7 @@ static struct arch_context *fast_reply_recv(struct thread *t)
 	return likely(message_short(&t->context.regs)) ? reply_recv(t, SHORT) : long_reply_recv(t);
 }
 
-void fast_ways_on(void)
+BOOT void fast_ways_on(void)
 {
 	syscall_ways[NR_ipc_call] = fast_call;
 	syscall_ways[NR_ipc_reply_recv] = fast_reply_recv;

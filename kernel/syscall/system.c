@@ -17,7 +17,7 @@ static const struct object_type resource_type = { .name = "resource", .size = si
 
 struct object *resource_object(void) { return &resource; }
 
-void system_boot(const struct boot_info *boot)
+BOOT void system_boot(const struct boot_info *boot)
 {
 	object_type_set(SYS_TYPE_RESOURCE, &resource_type);
 	object_init_static(&resource, SYS_TYPE_RESOURCE);

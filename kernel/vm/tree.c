@@ -233,7 +233,7 @@ u64 tree_row(const struct tree *t, u64 page)
 	return t->inlined ? TREE_INLINE - page : TREE_FANOUT - slot_number(tree_index(t, page), 0);
 }
 
-void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages)
+BOOT void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages)
 {
 	u64 index = tree_index(t, page);
 	DEBUG_ASSERT(pages <= tree_row(t, page));

@@ -102,7 +102,7 @@ void tree_fill_at(struct tree *t, u64 page, const struct tree_place *at, tree_sl
 /* How many slots stand in one row from the page's own on: up to its node's end, or the header's. */
 u64 tree_row(const struct tree *t, u64 page);
 /* tree_fill_at for pages of neighbouring frames, from `first` on: into at->slot and those behind it, at most
- * tree_row(), all EMPTY. */
+ * tree_row(), all EMPTY. At boot. */
 void tree_fill_row(struct tree *t, u64 page, const struct tree_place *at, paddr_t first, u64 pages);
 /* Replaces the shared page in an edited slot by the tree's own copy (counts do not change). */
 void tree_replace(struct tree *t, u64 page, tree_slot_t *slot, paddr_t copy);

@@ -67,13 +67,8 @@ sys_status_t vmo_create(struct account *a, u64 size, u32 options, struct vmo **o
 	return vmo_make(a, size, options, 0, out);
 }
 
-void vmo_clear_behind(paddr_t page, u64 size)
-{
-	memset((u8 *)phys_to_virt(page) + (size & PAGE_MASK), 0, PAGE_SIZE_ - (size & PAGE_MASK));
-}
-
 /* Puts a module's pages, charged already, into v from *page on, as many as stand in one row; *page: the next one. */
-static sys_status_t take_module_row(struct vmo *v, paddr_t base, u64 *page)
+BOOT static sys_status_t take_module_row(struct vmo *v, paddr_t base, u64 *page)
 {
 	struct tree_place at;
 	paddr_t first = base + *page * PAGE_SIZE_;
@@ -89,7 +84,7 @@ static sys_status_t take_module_row(struct vmo *v, paddr_t base, u64 *page)
 	return SYS_OK;
 }
 
-static sys_status_t take_module(struct vmo *v, paddr_t base)
+BOOT static sys_status_t take_module(struct vmo *v, paddr_t base)
 {
 	u64 page = 0;
 	sys_status_t status = tree_charge(&v->tree, vmo_pages(v));
@@ -101,7 +96,7 @@ static sys_status_t take_module(struct vmo *v, paddr_t base)
 	return status;
 }
 
-sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out)
+BOOT sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct vmo **out)
 {
 	sys_status_t status = vmo_make(a, size, 0, 0, out);
 	if (status != SYS_OK)
@@ -109,8 +104,8 @@ sys_status_t vmo_create_module(struct account *a, paddr_t base, u64 size, struct
 	status = take_module(*out, base);
 	if (status != SYS_OK)
 		object_end(&(*out)->object);
-	else if (!page_aligned(size))           /* the loader leaves anything behind a module's last byte */
-		vmo_clear_behind(base + (size & ~PAGE_MASK), size);
+	else                                    /* the loader leaves anything behind a module's last byte */
+		memset((u8 *)phys_to_virt(base) + size, 0, page_up(size) - size);
 	return status;
 }
 
@@ -182,7 +177,7 @@ static bool vmo_reap(struct object *o)
 
 const struct object_type vmo_type = { .name = "vmo", .size = sizeof(struct vmo), .ended = vmo_ended, .reap = vmo_reap };
 
-void vmo_boot(void)
+BOOT void vmo_boot(void)
 {
 	sys_status_t status = account_charge(account_root(), 1);
 	ASSERT(status == SYS_OK);

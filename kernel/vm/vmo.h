@@ -97,8 +97,6 @@ sys_status_t vmo_contiguous_build(struct vmo *v, u32 align_log2, u64 *next, u64 
 sys_status_t vmo_create_child(struct vmo *v, struct account *a, u32 options, u64 offset, u64 size, struct vmo **out);
 /* Removes what is beyond the size, in steps. True: nothing is. */
 bool vmo_trim(struct vmo *v);
-/* Clears what of this page is behind byte `size` of the object. */
-void vmo_clear_behind(paddr_t page, u64 size);
 sys_status_t vmo_get_size(struct vmo *v, bool of_stream, u64 *size);
 /* can_resize: the capability has RESIZE (checked after state: not resizable is UNAVAILABLE, then ACCESS_DENIED).
  * VM_AGAIN: shrinking in steps. Of a clone that ends within a page that it sees of its root, that page becomes its own,

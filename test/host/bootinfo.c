@@ -19,7 +19,7 @@ struct cpu_stacks cpu0_stacks;
 struct cpu *cpu_block(unsigned number) { return (void *)(CPU_WINDOW + number * (u64)CPU_SLOT + sizeof(struct cpu_stacks)); }
 struct cpu_stacks *cpu_stacks(unsigned number) { return (void *)(CPU_WINDOW + number * (u64)CPU_SLOT); }
 /* One symbol for all: the kernel's image is empty, and not in the fake machine's memory. */
-u8 kernel_start[1], early_end[1], kernel_text_end[1], kernel_rodata_end[1], kernel_end[1];
+u8 kernel_start[1], kernel_boot_end[1], early_end[1], kernel_text_end[1], kernel_rodata_end[1], kernel_end[1];
 
 bool cpu_has_gib_pages(void) { return false; }
 
@@ -204,7 +204,7 @@ static void bundle_setup(void)
 	boot_add_module(BUNDLE, 3 * PAGE_SIZE_ + 100, "bundle", SIZE_MAX);
 }
 
-/* BI-6: a bundle's modules take its place; what follows a module in its last page is zero. */
+/* BI-6: a bundle's modules take its place, and nothing of them changes. */
 START_TEST(bundle_is_unpacked)
 {
 	bundle_setup();
@@ -219,11 +219,8 @@ START_TEST(bundle_is_unpacked)
 	ck_assert_str_eq(boot_info.module[3].name, "archive");
 	const u8 *byte = phys_to_virt(BUNDLE);
 	ck_assert_uint_eq(byte[PAGE_SIZE_ + 4999], 0xee);
-	for (u64 i = PAGE_SIZE_ + 5000; i < 3 * PAGE_SIZE_; i++)
-		must(byte[i] == 0);
-	ck_assert_uint_eq(byte[3 * PAGE_SIZE_ + 99], 0xee);
-	ck_assert_uint_eq(byte[3 * PAGE_SIZE_ + 100], 0);
-	ck_assert_uint_eq(byte[4 * PAGE_SIZE_], 0xee);
+	for (u64 i = PAGE_SIZE_ + 5000; i < 4 * PAGE_SIZE_; i++)
+		must(byte[i] == 0xee);
 }
 END_TEST
 

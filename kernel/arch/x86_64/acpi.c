@@ -27,7 +27,7 @@
 
 struct scan { acpi_memory *memory; bool x2apic; unsigned said; struct acpi_cpus *out; };
 
-static void complain(struct scan *s, const char *what, u64 value)
+BOOT static void complain(struct scan *s, const char *what, u64 value)
 {
 	if (s->said++ < SAID_MAX)
 		kprintf("vellum: ACPI: %s (0x%lx)\n", what, value);
@@ -39,7 +39,7 @@ typedef u64 any64 __attribute__((aligned(1)));
 static u32 get32(const u8 *at) { return *(const any32 *)at; }
 static u64 get64(const u8 *at) { return *(const any64 *)at; }
 
-static bool sum_is_zero(const u8 *at, u32 size)
+BOOT static bool sum_is_zero(const u8 *at, u32 size)
 {
 	u8 sum = 0;
 	for (u32 i = 0; i < size; i++)
@@ -48,13 +48,13 @@ static bool sum_is_zero(const u8 *at, u32 size)
 }
 
 /* ---- the root pointer ---------------------------------------------------------------------------------------- */
-static const u8 *rsdp_at(struct scan *s, paddr_t at)
+BOOT static const u8 *rsdp_at(struct scan *s, paddr_t at)
 {
 	const u8 *p = s->memory(at, RSDP_OLD);
 	return p && memcmp(p, "RSD PTR ", 8) == 0 && sum_is_zero(p, RSDP_OLD) ? p : NULL;
 }
 
-static paddr_t rsdp_scan(struct scan *s, paddr_t from, u32 size)
+BOOT static paddr_t rsdp_scan(struct scan *s, paddr_t from, u32 size)
 {
 	for (u32 at = 0; at + RSDP_OLD <= size; at += 16)
 		if (rsdp_at(s, from + at))
@@ -62,7 +62,7 @@ static paddr_t rsdp_scan(struct scan *s, paddr_t from, u32 size)
 	return 0;
 }
 
-static paddr_t rsdp_find(struct scan *s)
+BOOT static paddr_t rsdp_find(struct scan *s)
 {
 	const u8 *segment = s->memory(EBDA_SEGMENT, 2);
 	paddr_t ebda = segment ? (paddr_t)(segment[0] | segment[1] << 8) << 4 : 0;
@@ -72,7 +72,7 @@ static paddr_t rsdp_find(struct scan *s)
 
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 /* A whole and undamaged table with this signature, or NULL: it says so, but where it is merely another table. */
-static const u8 *table_at(struct scan *s, paddr_t at, const char *signature, u32 *size)
+BOOT static const u8 *table_at(struct scan *s, paddr_t at, const char *signature, u32 *size)
 {
 	const u8 *t = s->memory(at, HEADER);
 	if (!t)
@@ -88,7 +88,7 @@ static const u8 *table_at(struct scan *s, paddr_t at, const char *signature, u32
 }
 
 /* The first good MADT that the root table names. */
-static const u8 *madt_below(struct scan *s, paddr_t root, bool wide, u32 *size)
+BOOT static const u8 *madt_below(struct scan *s, paddr_t root, bool wide, u32 *size)
 {
 	u32 root_size, step = wide ? 8 : 4;
 	const u8 *r = table_at(s, root, wide ? "XSDT" : "RSDT", &root_size);
@@ -103,7 +103,7 @@ static const u8 *madt_below(struct scan *s, paddr_t root, bool wide, u32 *size)
 	return NULL;
 }
 
-static const u8 *madt_find(struct scan *s, paddr_t rsdp, u32 *size)
+BOOT static const u8 *madt_find(struct scan *s, paddr_t rsdp, u32 *size)
 {
 	const u8 *p = rsdp_at(s, rsdp), *madt = NULL;
 	if (!p) {
@@ -118,7 +118,7 @@ static const u8 *madt_find(struct scan *s, paddr_t rsdp, u32 *size)
 }
 
 /* ---- CPUs ---------------------------------------------------------------------------------------------------- */
-static void cpu_add(struct scan *s, u32 apic_id, u32 flags)
+BOOT static void cpu_add(struct scan *s, u32 apic_id, u32 flags)
 {
 	struct acpi_cpus *out = s->out;
 	if (!(flags & CPU_ENABLED))
@@ -134,7 +134,7 @@ static void cpu_add(struct scan *s, u32 apic_id, u32 flags)
 		out->apic_id[out->count++] = apic_id;
 }
 
-static void read_entry(struct scan *s, const u8 *e)
+BOOT static void read_entry(struct scan *s, const u8 *e)
 {
 	if (e[0] == 0 && e[1] >= 8)                     /* local APIC: an id of eight bits, 255 is nobody's */
 		cpu_add(s, e[3], e[3] == APIC_ID_ALL ? 0 : get32(e + 4));
@@ -142,7 +142,7 @@ static void read_entry(struct scan *s, const u8 *e)
 		cpu_add(s, get32(e + 4), get32(e + 8));
 }
 
-static void read_madt(struct scan *s, const u8 *madt, u32 size)
+BOOT static void read_madt(struct scan *s, const u8 *madt, u32 size)
 {
 	for (u32 at = MADT_FIXED; at < size; at += madt[at + 1]) {
 		if (size - at < 2 || madt[at + 1] < 2 || madt[at + 1] > size - at) {
@@ -153,7 +153,7 @@ static void read_madt(struct scan *s, const u8 *madt, u32 size)
 	}
 }
 
-void acpi_find_cpus(paddr_t rsdp, bool x2apic, acpi_memory *memory, struct acpi_cpus *out)
+BOOT void acpi_find_cpus(paddr_t rsdp, bool x2apic, acpi_memory *memory, struct acpi_cpus *out)
 {
 	struct scan s = { .memory = memory, .x2apic = x2apic, .out = out };
 	u32 size = 0;

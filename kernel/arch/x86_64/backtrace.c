@@ -15,7 +15,7 @@ static const struct regs *trap_registers;
 
 void backtrace_set_registers(const struct regs *r) { trap_registers = r; }
 
-static bool in_code(u64 a) { return a >= (u64)kernel_start && a < (u64)kernel_text_end; }
+static bool in_code(u64 a) { return a >= (u64)kernel_code && a < (u64)kernel_text_end; }
 
 const char *backtrace_symbol(u64 address, u64 *start)
 {

@@ -68,7 +68,7 @@ no_long_mode: .asciz "vellum: PANIC: this CPU lacks 64-bit long mode\r\n"
 no_nx:        .asciz "vellum: PANIC: this CPU lacks NX (no-execute pages)\r\n"
 bochs_end:    .asciz "Shutdown"
 
-	.text
+	.section .boot, "ax", @progbits
 	.code32
 	.globl boot_multiboot2, boot_pvh
 boot_multiboot2:

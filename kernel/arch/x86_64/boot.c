@@ -11,19 +11,19 @@
 
 struct boot_info boot_info;
 
-const void *boot_firmware_memory(paddr_t at, u64 size)
+BOOT const void *boot_firmware_memory(paddr_t at, u64 size)
 {
 	return at < LOADER_MEMORY_END && size <= LOADER_MEMORY_END - at ? phys_to_virt(at) : NULL;
 }
 
-const void *boot_loader_memory(paddr_t at, u64 size, const char *what)
+BOOT const void *boot_loader_memory(paddr_t at, u64 size, const char *what)
 {
 	if (at == 0 || at >= LOADER_MEMORY_END || size > LOADER_MEMORY_END - at)
 		refuse("the boot loader's %s lies out of reach (0x%lx, %lu bytes)", what, at, size);
 	return phys_to_virt(at);
 }
 
-void boot_copy_text(char *to, size_t size, const char *from, size_t max)
+BOOT void boot_copy_text(char *to, size_t size, const char *from, size_t max)
 {
 	size_t n = strnlen(from, MIN(max, size - 1));
 	memcpy(to, from, n);
@@ -31,7 +31,7 @@ void boot_copy_text(char *to, size_t size, const char *from, size_t max)
 }
 
 noreturn void arch_boot(u32 magic, u32 info, u64 tsc);
-noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
+BOOT noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 {
 	cpu_init_traps(0);
 	serial_init();
@@ -43,6 +43,8 @@ noreturn void arch_boot(u32 magic, u32 info, u64 tsc)
 	cpu_read_features();
 	cpu_init_features();
 	boot_info.entry_tsc = tsc;
+	/* The whole image, until all is checked and mapped. */
+	boot_info.module[boot_info.modules++] = (struct boot_module){ KERNEL_PHYS, (u64)(early_end - kernel_start), "kernel" };
 	cpu_brand(boot_info.cpu, sizeof boot_info.cpu);
 	if (magic == BOOT_BY_PVH)
 		pvh_parse(info);

@@ -26,7 +26,8 @@ void boot_add_module(paddr_t base, u64 size, const char *name, size_t max);
 
 /* The final page tables: image (W^X), physmap, APIC. */
 void boot_map_memory(void);
-/* Checks that modules lie where they may. Before boot_map_memory(), which takes memory beside them. */
+/* Checks that modules, the kernel's image as the first, lie where they may. Before boot_map_memory(), which takes memory beside them, and makes the
+ * first that part of the image which is over with boot. */
 void boot_check_modules(void);
 /* Replaces each bundle by the modules in it. After boot_map_memory(). */
 void boot_unpack_bundles(void);

@@ -3,15 +3,18 @@
  *
  *   root[256]  physmap: all RAM, RW NX; pages of 1 GiB where they are whole and the CPU has them, else of 2 MiB. The
  *              image's own 2 MiB are mapped by 4 KiB, and its code and read-only data are read-only there too.
- *   root[511]  -> [510] -> [1] -> image: text RX, rodata R, the rest RW NX; the pages below stacks are not mapped; the
- *              last page: the APIC.
+ *   root[511]  -> [510] -> [1] -> image: boot and text RX, rodata R, the rest RW NX; the pages below stacks are not
+ *              mapped; the last page: the APIC.
  *                        -> [2] [3] -> stacks and blocks of the other CPUs, RW NX (boot_map_cpu)
  *
  * CPUs begin below 1 MiB, in real mode, and come up through a root of their own that has the first 2 MiB, to read and
  * execute, besides the kernel's half (boot_take_low, boot_low_root).
  *
  * Tables that the image has no room for come from RAM behind it, past the modules, and are noted as taken.
- * The boot CPU alone; pages are global. arch_check(): kernel lock.
+ * When boot is over the image's first pages go (arch_boot_over): they are not mapped as code any more, and become
+ * writable in the physmap.
+ * The boot CPU alone; pages are global, but for those, so that a new CR3 is enough to forget them. arch_boot_over(),
+ * arch_check(): kernel lock.
  */
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/cpu.h"
@@ -42,17 +45,18 @@ typedef u64 table[512] __attribute__((aligned(PAGE_SIZE_)));
 static table root, physmap_pdpt, physmap_first, physmap_image, image_pdpt, image_directory, image_table;
 
 paddr_t mmu_kernel_root;
+const u8 *kernel_code = kernel_start;
 
 /* ---- ranges -------------------------------------------------------------------------------------------------- */
 static u64 range_end(const struct boot_range *r) { return r->base + r->size; }
 
-static void range_drop(struct boot_range *list, u32 *count, u32 i)
+BOOT static void range_drop(struct boot_range *list, u32 *count, u32 i)
 {
 	memmove(list + i, list + i + 1, (--*count - i) * sizeof *list);
 }
 
 /* Puts [base, end) in its place; when the list is full, the smallest of all goes (and is named). */
-static void range_insert(struct boot_range *list, u32 *count, u64 base, u64 end)
+BOOT static void range_insert(struct boot_range *list, u32 *count, u64 base, u64 end)
 {
 	if (*count == BOOT_RANGES) {
 		u32 smallest = 0;
@@ -78,7 +82,7 @@ static void range_insert(struct boot_range *list, u32 *count, u64 base, u64 end)
 }
 
 /* Adds [base, end), joining it with what it touches or overlaps. */
-static void range_add(struct boot_range *list, u32 *count, u64 base, u64 end)
+BOOT static void range_add(struct boot_range *list, u32 *count, u64 base, u64 end)
 {
 	for (u32 i = 0; i < *count;) {
 		if (list[i].base > end || range_end(&list[i]) < base) {
@@ -94,7 +98,7 @@ static void range_add(struct boot_range *list, u32 *count, u64 base, u64 end)
 
 static u64 end_of(u64 base, u64 size) { return size > PHYSMAP_SIZE - base ? PHYSMAP_SIZE : base + size; }
 
-void boot_add_ram(u64 base, u64 size)
+BOOT void boot_add_ram(u64 base, u64 size)
 {
 	if (base >= PHYSMAP_SIZE)
 		return;
@@ -104,7 +108,7 @@ void boot_add_ram(u64 base, u64 size)
 		range_add(boot_info.ram, &boot_info.rams, base, end);
 }
 
-void boot_reserve(u64 base, u64 size)
+BOOT void boot_reserve(u64 base, u64 size)
 {
 	if (base >= PHYSMAP_SIZE || size == 0)
 		return;
@@ -128,7 +132,7 @@ void boot_reserve(u64 base, u64 size)
 
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 /* If [at, at + a page) touches a module, the end of that module; else 0. */
-static u64 module_there(u64 at)
+BOOT static u64 module_there(u64 at)
 {
 	for (u32 i = 0; i < boot_info.modules; i++) {
 		const struct boot_module *m = &boot_info.module[i];
@@ -139,7 +143,7 @@ static u64 module_there(u64 at)
 }
 
 /* The first frame of [from, limit) that is RAM and no module's, noted as taken; 0: none. */
-static paddr_t take_between(u64 from, u64 limit)
+BOOT static paddr_t take_between(u64 from, u64 limit)
 {
 	for (u32 i = 0; i < boot_info.rams; i++) {
 		u64 end = MIN(range_end(&boot_info.ram[i]), limit), skip;
@@ -155,7 +159,7 @@ static paddr_t take_between(u64 from, u64 limit)
 }
 
 /* The next free frame behind the image, that boot.S has mapped; zeroed. */
-static paddr_t frame_take(void)
+BOOT static paddr_t frame_take(void)
 {
 	static u64 next;
 	paddr_t at = take_between(MAX(next, image_phys(early_end)), EARLY_END);
@@ -166,7 +170,7 @@ static paddr_t frame_take(void)
 	return at;
 }
 
-static void map_ram(u64 base, u64 end, bool gib_pages)
+BOOT static void map_ram(u64 base, u64 end, bool gib_pages)
 {
 	for (u64 at = base & ~(MIB2 - 1); at < end;) {
 		u64 *upper = &physmap_pdpt[at / GIB];
@@ -185,30 +189,28 @@ static void map_ram(u64 base, u64 end, bool gib_pages)
 	}
 }
 
-static void map_image(void)
+BOOT static void map_image(void)
 {
 	u64 base = (u64)kernel_start;
 	for (u64 at = base; at < base + MIB2; at += PAGE_SIZE_) {
 		u64 i = (at - base) / PAGE_SIZE_, frame = at - KERNEL_BASE;
 		bool fixed = at < (u64)kernel_rodata_end;
-		physmap_image[i] = frame | (fixed ? P_RODATA : P_DATA);
+		u64 all = at < (u64)kernel_boot_end ? ~P_GLOBAL : ~0ull;
+		physmap_image[i] = (frame | (fixed ? P_RODATA : P_DATA)) & all;
 		if (at < (u64)kernel_end)
-			image_table[i] = frame | (at < (u64)kernel_text_end ? P_TEXT : fixed ? P_RODATA : P_DATA);
+			image_table[i] = (frame | (at < (u64)kernel_text_end ? P_TEXT : fixed ? P_RODATA : P_DATA)) & all;
 	}
 	image_table[((u64)cpu0_stacks.guard - base) / PAGE_SIZE_] = 0;
 	image_table[((u64)cpu0_stacks.ist_guard - base) / PAGE_SIZE_] = 0;
 	image_table[511] = (read_msr(MSR_APIC_BASE) & P_FRAME) | P_DATA | P_UNCACHED;
 }
 
-void boot_map_memory(void)
+BOOT void boot_map_memory(void)
 {
-	bool gib_pages = cpu_has_gib_pages(), there = false;
-	paddr_t start = image_phys(kernel_start), end = image_phys(kernel_end);
-	for (u32 i = 0; i < boot_info.rams; i++)
-		there |= boot_info.ram[i].base <= start && range_end(&boot_info.ram[i]) >= image_phys(early_end);
-	if (!there)
-		refuse("the memory map has no RAM where the kernel is (0x%lx)", start);
-	range_add(boot_info.taken, &boot_info.takens, start, end);
+	bool gib_pages = cpu_has_gib_pages();
+	paddr_t start = image_phys(kernel_start);
+	boot_info.module[0].size = image_phys(kernel_boot_end) - start;
+	range_add(boot_info.taken, &boot_info.takens, image_phys(kernel_boot_end), image_phys(kernel_end));
 
 	map_image();
 	physmap_first[start / MIB2] = image_phys(physmap_image) | P_TABLE;
@@ -226,9 +228,9 @@ void boot_map_memory(void)
 }
 
 /* ---- other CPUs ---------------------------------------------------------------------------------------------- */
-paddr_t boot_take_low(void) { return take_between(0, LOW_END); }
+BOOT paddr_t boot_take_low(void) { return take_between(0, LOW_END); }
 
-paddr_t boot_low_root(void)
+BOOT paddr_t boot_low_root(void)
 {
 	paddr_t low = frame_take(), pdpt = frame_take(), directory = frame_take();
 	u64 *entry = phys_to_virt(low);
@@ -240,7 +242,7 @@ paddr_t boot_low_root(void)
 	return low;
 }
 
-static void map_new(u64 at, u64 end)
+BOOT static void map_new(u64 at, u64 end)
 {
 	for (; at < end; at += PAGE_SIZE_) {
 		u64 *upper = &image_directory[(at - KERNEL_BASE) / MIB2];
@@ -251,13 +253,24 @@ static void map_new(u64 at, u64 end)
 }
 
 /* Nothing is flushed: what was not present is in no TLB. */
-void boot_map_cpu(unsigned number)
+BOOT void boot_map_cpu(unsigned number)
 {
 	const struct cpu_stacks *stacks = cpu_stacks(number);
 	u64 block = (u64)cpu_block(number);
 	map_new((u64)stacks->stack, (u64)stacks->ist_guard);
 	map_new((u64)stacks->ist, (u64)(stacks + 1));
 	map_new(block, block + CPU_SIZE);
+}
+
+/* ---- the end of boot ----------------------------------------------------------------------------------------- */
+void arch_boot_over(void)
+{
+	for (u64 i = 0; kernel_code < kernel_boot_end; i++, kernel_code += PAGE_SIZE_) {
+		image_table[i] = 0;
+		physmap_image[i] |= P_WRITE;
+	}
+	mmu_flush_all(mmu_kernel_root);
+	mmu_shootdown(mmu_kernel_root);
 }
 
 /* ---- walker -------------------------------------------------------------------------------------------------- */
@@ -286,6 +299,6 @@ void arch_check(void)
 {
 	struct tally tally = { 0, 0 };
 	check_table(root, 4, ARRAY_LEN(root) / 2, P_WRITE | P_USER, &tally);
-	ASSERT(tally.writable > 0 && tally.executable > 0);
+	ASSERT(tally.writable > 0 && tally.executable == (u64)(kernel_text_end - kernel_code) / PAGE_SIZE_);
 	kprintf("vellum: kernel pages: %lu writable, %lu executable, none both\n", tally.writable, tally.executable);
 }

@@ -17,14 +17,14 @@ struct bundle { char magic[16]; u32 count, reserved; struct bundle_entry entry[]
 
 static const char bundle_magic[16] = "VELLUM-BUNDLE-1\n";
 
-static struct boot_module *module_new(void)
+BOOT static struct boot_module *module_new(void)
 {
 	if (boot_info.modules == BOOT_MODULES)
 		refuse("more than %u boot modules", BOOT_MODULES);
 	return &boot_info.module[boot_info.modules++];
 }
 
-void boot_add_module(paddr_t base, u64 size, const char *name, size_t max)
+BOOT void boot_add_module(paddr_t base, u64 size, const char *name, size_t max)
 {
 	struct boot_module *m = module_new();
 	size_t n = 0, start = 0;
@@ -39,7 +39,7 @@ void boot_add_module(paddr_t base, u64 size, const char *name, size_t max)
 
 static bool overlap(u64 a, u64 a_end, u64 b, u64 b_end) { return a < b_end && b < a_end; }
 
-static void check_place(const struct boot_module *m)
+BOOT static void check_place(const struct boot_module *m)
 {
 	u64 end = m->base + m->size;
 	bool in_ram = false;
@@ -51,27 +51,19 @@ static void check_place(const struct boot_module *m)
 	}
 	if (!in_ram && m->size)
 		refuse("module \"%s\" (0x%lx, %lu bytes) does not lie in RAM", m->name, m->base, m->size);
-	if (overlap(m->base, page_up(end), image_phys(kernel_start), image_phys(early_end)))
-		refuse("module \"%s\" (0x%lx, %lu bytes) lies upon the kernel", m->name, m->base, m->size);
 	for (const struct boot_module *o = boot_info.module; o < m; o++)
 		if (overlap(m->base, page_up(end), o->base, page_up(o->base + o->size)))
 			refuse("modules \"%s\" and \"%s\" overlap", o->name, m->name);
 }
 
-void boot_check_modules(void)
+BOOT void boot_check_modules(void)
 {
 	for (u32 i = 0; i < boot_info.modules; i++)
 		check_place(&boot_info.module[i]);
 }
 
-static void clear_tail(const struct boot_module *m)
-{
-	paddr_t end = m->base + m->size;
-	memset(phys_to_virt(end), 0, page_up(end) - end);
-}
-
 /* `end`: where the entry before this one ended. Returns where this one does. */
-static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *e, u32 index, u64 end)
+BOOT static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *e, u32 index, u64 end)
 {
 	if (e->name[0] == 0 || e->name[sizeof e->name - 1] != 0)
 		refuse("bundle \"%s\" is broken: the name of entry %u", b->name, index);
@@ -84,7 +76,7 @@ static u64 unpack_entry(const struct boot_module *b, const struct bundle_entry *
 	return e->offset + e->size;
 }
 
-static void unpack(const struct boot_module *b)
+BOOT static void unpack(const struct boot_module *b)
 {
 	const struct bundle *header = phys_to_virt(b->base);
 	if (b->size < sizeof *header)
@@ -96,12 +88,12 @@ static void unpack(const struct boot_module *b)
 		end = page_up(unpack_entry(b, &header->entry[i], i, end));
 }
 
-static bool is_bundle(const struct boot_module *m)
+BOOT static bool is_bundle(const struct boot_module *m)
 {
 	return m->size >= sizeof bundle_magic && memcmp(phys_to_virt(m->base), bundle_magic, sizeof bundle_magic) == 0;
 }
 
-void boot_unpack_bundles(void)
+BOOT void boot_unpack_bundles(void)
 {
 	u32 loaded = boot_info.modules;
 	for (u32 i = 0; i < loaded;) {
@@ -114,6 +106,4 @@ void boot_unpack_bundles(void)
 		loaded--;
 		unpack(&b);
 	}
-	for (u32 i = 0; i < boot_info.modules; i++)
-		clear_tail(&boot_info.module[i]);
 }

@@ -53,7 +53,7 @@ static struct features features_read(void)
 	return f;
 }
 
-const char *cpu_missing(void)
+BOOT const char *cpu_missing(void)
 {
 	struct features f = features_read();
 	if (!bit(f.word[BASIC_D], 4)) return "a time stamp counter";
@@ -68,7 +68,7 @@ const char *cpu_missing(void)
 	return NULL;
 }
 
-void cpu_read_features(void) { features = features_read(); }
+BOOT void cpu_read_features(void) { features = features_read(); }
 
 bool cpu_is_like_boot(void)
 {
@@ -79,9 +79,9 @@ bool cpu_is_like_boot(void)
 	return true;
 }
 
-bool cpu_has_gib_pages(void) { return bit(features.word[EXTENDED_D], 26); }
+BOOT bool cpu_has_gib_pages(void) { return bit(features.word[EXTENDED_D], 26); }
 bool cpu_has_x2apic(void) { return bit(features.word[BASIC_C], 21); }
-bool cpu_has_tsc_deadline(void) { return bit(features.word[BASIC_C], 24); }
+BOOT bool cpu_has_tsc_deadline(void) { return bit(features.word[BASIC_C], 24); }
 u32 cpu_apic_id(void) { return cpu_has_x2apic() && cpuid(0, 0).a >= 0xb ? cpuid(0xb, 0).d : cpuid(1, 0).b >> 24; }
 
 static void fpu_init(struct cpu *cpu)
@@ -124,7 +124,7 @@ void arch_cache_flush(paddr_t page)
 	__asm__ volatile ("mfence" ::: "memory");
 }
 
-void cpu_brand(char *to, size_t size)
+BOOT void cpu_brand(char *to, size_t size)
 {
 	char text[49] = "unnamed x86-64";
 	if (cpuid(0x80000000, 0).a >= 0x80000004)

@@ -61,8 +61,10 @@ static inline struct cpu *this_cpu(void)
 }
 
 /* The image, by its link script. */
-extern u8 kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[], early_end[];
+extern u8 kernel_start[], kernel_boot_end[], kernel_text_end[], kernel_rodata_end[], kernel_end[], early_end[];
 static inline paddr_t image_phys(const void *p) { return (paddr_t)p - KERNEL_BASE; }
+
+extern const u8 *kernel_code;           /* where mapped code begins: kernel_start, and kernel_boot_end when boot is over */
 
 /* Where a CPU's block and stacks are, from the moment that they are mapped. */
 struct cpu *cpu_block(unsigned number);

@@ -63,7 +63,7 @@ static void idt_set(const u8 (*stubs)[TRAP_STUB_SIZE])
 		gate_set(interrupt_vectors[i], stubs[VECTOR_STUBS + i], 0, 0);
 }
 
-void cpu_set_entries(bool careful)
+BOOT void cpu_set_entries(bool careful)
 {
 	entries_careful = careful;
 	idt_set(careful ? trap_stubs_careful : trap_stubs);

@@ -25,13 +25,13 @@ static u64 longest, longest_vector, longest_call;       /* kernel lock */
 
 static u32 me(void) { return arch_cpu() + 1; }
 
-void lock_begin(void)
+BOOT void lock_begin(void)
 {
 	kernel_lock.holder = me();
 	cpu_set_entries(true);
 }
 
-void lock_end(void)
+BOOT void lock_end(void)
 {
 	if (!measuring)
 		cpu_set_entries(false);
@@ -88,7 +88,7 @@ bool lock_held(void)
 }
 
 /* ---- measuring ----------------------------------------------------------------------------------------------- */
-void arch_measure_entries(void)
+BOOT void arch_measure_entries(void)
 {
 	measuring = true;
 	measure_begin();

@@ -11,17 +11,15 @@
 
 struct info_header { u32 size, reserved; };
 
-static u8 rsdp_copy[64];
-
 /* What stands behind a tag's fixed part. */
-static size_t tail(const struct multiboot_tag *tag, size_t fixed)
+BOOT static size_t tail(const struct multiboot_tag *tag, size_t fixed)
 {
 	if (tag->size < fixed)
 		refuse("the boot loader's tag of type %u has only %u bytes", tag->type, tag->size);
 	return tag->size - fixed;
 }
 
-static void read_module(const struct multiboot_tag *tag)
+BOOT static void read_module(const struct multiboot_tag *tag)
 {
 	const struct multiboot_tag_module *m = (const void *)tag;
 	size_t max = tail(tag, sizeof *m);
@@ -35,7 +33,7 @@ static void read_module(const struct multiboot_tag *tag)
 	boot_add_module(m->mod_start, m->mod_end - m->mod_start, m->cmdline + space, max - space);
 }
 
-static void read_memory_map(const struct multiboot_tag *tag, bool usable)
+BOOT static void read_memory_map(const struct multiboot_tag *tag, bool usable)
 {
 	const struct multiboot_tag_mmap *map = (const void *)tag;
 	size_t size = tail(tag, sizeof *map);
@@ -50,35 +48,22 @@ static void read_memory_map(const struct multiboot_tag *tag, bool usable)
 	}
 }
 
-/* The tag holds a copy of the table; ours outlives the loader's memory. */
-static void read_rsdp(const struct multiboot_tag *tag)
-{
-	size_t size = MIN(tail(tag, sizeof *tag), sizeof rsdp_copy);
-	memcpy(rsdp_copy, (const u8 *)tag + sizeof *tag, size);
-	boot_info.rsdp = image_phys(rsdp_copy);
-}
-
-static void read_tag(const struct multiboot_tag *tag)
+BOOT static void read_tag(const struct multiboot_tag *tag)
 {
 	const char *text = (const char *)(tag + 1);
-	switch (tag->type) {
-	case MULTIBOOT_TAG_TYPE_CMDLINE:
+	if (tag->type == MULTIBOOT_TAG_TYPE_CMDLINE)
 		boot_copy_text(boot_info.cmdline, sizeof boot_info.cmdline, text, tail(tag, sizeof *tag));
-		break;
-	case MULTIBOOT_TAG_TYPE_BOOT_LOADER_NAME:
+	else if (tag->type == MULTIBOOT_TAG_TYPE_BOOT_LOADER_NAME)
 		boot_copy_text(boot_info.loader, sizeof boot_info.loader, text, tail(tag, sizeof *tag));
-		break;
-	case MULTIBOOT_TAG_TYPE_MODULE: read_module(tag); break;
-	case MULTIBOOT_TAG_TYPE_MMAP: read_memory_map(tag, true); break;
-	case MULTIBOOT_TAG_TYPE_ACPI_OLD:
-		if (!boot_info.rsdp)
-			read_rsdp(tag);
-		break;
-	case MULTIBOOT_TAG_TYPE_ACPI_NEW: read_rsdp(tag); break;
-	}
+	else if (tag->type == MULTIBOOT_TAG_TYPE_MODULE)
+		read_module(tag);
+	else if (tag->type == MULTIBOOT_TAG_TYPE_MMAP)
+		read_memory_map(tag, true);
+	else if (tag->type == MULTIBOOT_TAG_TYPE_ACPI_NEW || (tag->type == MULTIBOOT_TAG_TYPE_ACPI_OLD && !boot_info.rsdp))
+		boot_info.rsdp = virt_to_phys(text);            /* a copy of the table */
 }
 
-static void each_tag(const u8 *info, u32 size, void (*read)(const struct multiboot_tag *))
+BOOT static void each_tag(const u8 *info, u32 size, void (*read)(const struct multiboot_tag *))
 {
 	for (u64 at = sizeof(struct info_header); at + sizeof(struct multiboot_tag) <= size;) {
 		const struct multiboot_tag *tag = (const void *)(info + at);
@@ -92,13 +77,13 @@ static void each_tag(const u8 *info, u32 size, void (*read)(const struct multibo
 	refuse("the boot loader's information has no end");
 }
 
-static void reserve_tag(const struct multiboot_tag *tag)
+BOOT static void reserve_tag(const struct multiboot_tag *tag)
 {
 	if (tag->type == MULTIBOOT_TAG_TYPE_MMAP)
 		read_memory_map(tag, false);
 }
 
-void multiboot2_parse(paddr_t info)
+BOOT void multiboot2_parse(paddr_t info)
 {
 	const struct info_header *header = boot_loader_memory(info, sizeof *header, "information");
 	if (info % MULTIBOOT_INFO_ALIGN || header->size > INFO_MAX)

@@ -19,12 +19,12 @@ struct pvh_memory { u64 base, size; u32 type, reserved; };
 
 #define TEXT_MAX 4096u
 
-static const char *loader_text(u64 at)
+BOOT static const char *loader_text(u64 at)
 {
 	return at ? boot_loader_memory(at, TEXT_MAX, "text") : "";
 }
 
-static void read_memory_map(const struct pvh_info *info)
+BOOT static void read_memory_map(const struct pvh_info *info)
 {
 	if (info->version < 1 || info->memory_entries == 0)
 		refuse("the boot loader tells of no memory");
@@ -41,7 +41,7 @@ static void read_memory_map(const struct pvh_info *info)
 			boot_reserve(map[i].base, map[i].size);
 }
 
-static void read_modules(const struct pvh_info *info)
+BOOT static void read_modules(const struct pvh_info *info)
 {
 	if (info->modules > BOOT_MODULES || info->module_list % 8)
 		refuse("the boot loader's list of %u modules is broken (0x%lx)", info->modules, info->module_list);
@@ -57,7 +57,7 @@ static void read_modules(const struct pvh_info *info)
 	}
 }
 
-void pvh_parse(paddr_t at)
+BOOT void pvh_parse(paddr_t at)
 {
 	const struct pvh_info *info = boot_loader_memory(at, sizeof *info, "information");
 	if (at % 8 || info->magic != PVH_MAGIC)

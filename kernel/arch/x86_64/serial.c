@@ -21,7 +21,7 @@
 static u8 ring[RING];
 static unsigned ring_in, ring_out;      /* run free; the difference is what is in the ring */
 
-void serial_init(void)
+BOOT void serial_init(void)
 {
 	out8(INTERRUPTS, 0);
 	out8(LINE, 0x80);               /* divisor 1 */

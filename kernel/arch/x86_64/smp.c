@@ -64,7 +64,7 @@ void *arch_cpu_area(unsigned cpu)
 }
 
 /* ---- finding them, and room ---------------------------------------------------------------------------------- */
-void smp_find(void)
+BOOT void smp_find(void)
 {
 	static struct acpi_cpus found;
 	unsigned left_out = 0;
@@ -81,7 +81,7 @@ void smp_find(void)
 		kprintf("vellum: %u CPUs are left out: there is room for %u\n", left_out, ARCH_CPUS_MAX);
 }
 
-void smp_reserve(void)
+BOOT void smp_reserve(void)
 {
 	if (!others)
 		return;
@@ -130,7 +130,7 @@ static u32 low_address(const u8 *symbol) { return (u32)low_page + (u32)(symbol -
 
 static void low_put(const u8 *symbol, unsigned offset, u32 value) { memcpy(low_at(symbol) + offset, &value, sizeof value); }
 
-static void trampoline_write(void)
+BOOT static void trampoline_write(void)
 {
 	memcpy(phys_to_virt(low_page), trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	low_put(trampoline_gdtr, 2, low_address(trampoline_gdt));
@@ -139,12 +139,12 @@ static void trampoline_write(void)
 	low_put(trampoline_root, 0, (u32)low_root);
 }
 
-static bool taken(void) { return __atomic_load_n(&smp_offer, __ATOMIC_SEQ_CST) == NULL; }
-static bool decided(void) { return __atomic_load_n(&outcome, __ATOMIC_SEQ_CST) != STARTING; }
-static bool never(void) { return false; }
+BOOT static bool taken(void) { return __atomic_load_n(&smp_offer, __ATOMIC_SEQ_CST) == NULL; }
+BOOT static bool decided(void) { return __atomic_load_n(&outcome, __ATOMIC_SEQ_CST) != STARTING; }
+BOOT static bool never(void) { return false; }
 
 /* Waits so long for that to become true. */
-static bool wait_for(bool (*become)(void), i64 ns)
+BOOT static bool wait_for(bool (*become)(void), i64 ns)
 {
 	i64 end = arch_now() + ns;
 	while (!become()) {
@@ -155,7 +155,7 @@ static bool wait_for(bool (*become)(void), i64 ns)
 	return true;
 }
 
-static bool offer_taken(u32 apic_id)
+BOOT static bool offer_taken(u32 apic_id)
 {
 	u32 command = APIC_STARTUP | (u32)(low_page >> PAGE_SHIFT);
 	apic_send(apic_id, command);
@@ -168,7 +168,7 @@ static bool offer_taken(u32 apic_id)
 
 /* Starts a CPU with this number. *hung: it has the block, and nobody knows how far it will come with it; but no
  * farther than to the lock. */
-static bool start(unsigned number, u32 apic_id, bool *hung)
+BOOT static bool start(unsigned number, u32 apic_id, bool *hung)
 {
 	struct cpu *cpu = cpu_block(number);
 	const char *why = "does not answer";
@@ -187,7 +187,7 @@ static bool start(unsigned number, u32 apic_id, bool *hung)
 	return false;
 }
 
-static void start_others(void)
+BOOT static void start_others(void)
 {
 	unsigned up = 1;
 	bool hung = false;
@@ -203,7 +203,7 @@ static void start_others(void)
 		lock_end();
 }
 
-void arch_cpus_start(void)
+BOOT void arch_cpus_start(void)
 {
 	if (others)
 		start_others();

@@ -36,7 +36,7 @@ static bool deadline_mode;
 static u64 scale(u64 value, u64 factor) { return (unsigned __int128)value * factor >> 32; }
 
 /* to / from with 32 bits behind the point; less than 2^32 times. */
-static u64 factor_of(u64 to, u64 from)
+BOOT static u64 factor_of(u64 to, u64 from)
 {
 	u64 high = to >> 32, low = to << 32;
 	ASSERT(high < from);
@@ -45,14 +45,14 @@ static u64 factor_of(u64 to, u64 from)
 }
 
 /* ---- measuring ----------------------------------------------------------------------------------------------- */
-static u16 pit_read(void)
+BOOT static u16 pit_read(void)
 {
 	out8(PIT_CONTROL, 0x80);        /* latch channel 2 */
 	u16 low = in8(PIT_COUNTER);
 	return (u16)(low | in8(PIT_COUNTER) << 8);
 }
 
-static void pit_start(void)
+BOOT static void pit_start(void)
 {
 	out8(PIT_GATE, (in8(PIT_GATE) & ~2u) | 1);      /* count, but no sound */
 	out8(PIT_CONTROL, 0xb0);                        /* channel 2, both bytes, mode 0: down from 65535 once */
@@ -63,7 +63,7 @@ static void pit_start(void)
 struct edge { u64 tsc, width; u32 apic; u16 count; };
 
 /* The moment when the PIT's counter becomes `at` or less: between two reads that are `width` apart. */
-static bool pit_edge(u16 at, struct edge *e)
+BOOT static bool pit_edge(u16 at, struct edge *e)
 {
 	u64 before = arch_cycles();
 	for (u32 i = 0; i < POLLS; i++) {
@@ -80,7 +80,7 @@ static bool pit_edge(u16 at, struct edge *e)
 
 /* Measures TSC and APIC timer; the try with the sharpest edges counts, since a virtual CPU may be stopped at any
  * time. */
-static void measure(u64 *tsc, u64 *apic)
+BOOT static void measure(u64 *tsc, u64 *apic)
 {
 	u64 best = UINT64_MAX;
 	*tsc = *apic = 0;
@@ -106,7 +106,7 @@ static void measure(u64 *tsc, u64 *apic)
 }
 
 /* What the CPU (leaves 0x15, 0x16) or a hypervisor (leaf 0x40000010) says that its TSC runs at; 0: nothing. */
-static u64 stated_hz(void)
+BOOT static u64 stated_hz(void)
 {
 	if (cpuid(1, 0).c >> 31)
 		return cpuid(0x40000000, 0).a >= 0x40000010 ? cpuid(0x40000010, 0).a * 1000ull : 0;
@@ -117,7 +117,7 @@ static u64 stated_hz(void)
 	return leaves >= 0x16 ? (cpuid(0x16, 0).a & 0xffff) * 1000000ull : 0;
 }
 
-void time_init(u64 entry_tsc)
+BOOT void time_init(u64 entry_tsc)
 {
 	u64 apic_hz, stated = stated_hz();
 	deadline_mode = cpu_has_tsc_deadline();

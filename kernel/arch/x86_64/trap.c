@@ -46,7 +46,7 @@ static const char *const trap_name[VECTOR_STUBS] = {
 static bool is_trap_instruction(u64 rip)
 {
 	const u8 *code = (const u8 *)rip;
-	if (code < kernel_start || code + 1 >= kernel_text_end)
+	if (code < kernel_code || code + 1 >= kernel_text_end)
 		return false;
 	return code[0] == 0x0f && (code[1] == 0x0b || code[1] == 0xb9);
 }
