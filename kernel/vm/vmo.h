@@ -62,7 +62,7 @@ struct vmo {
 	                                 * it, and it goes before the VMO grows or is copied */
 	struct tree_survey survey;      /* how far vmo_info() is with measuring the content, if it has begun */
 	u32 surveying;                  /* how often it has begun for who asks now */
-	u64 surveyed_at;                /* object_reap_steps, when it began */
+	u64 surveyed_at;                /* object_reap_steps and tree.charged, when it began */
 	struct watch_list watches;      /* ZERO_CHILDREN */
 	struct list kept;               /* pages that the kernel itself writes to (pagemap.h) */
 	u32 kept_count;

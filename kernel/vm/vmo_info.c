@@ -9,12 +9,14 @@
 #define SURVEY_TRIES 64u
 
 /* Measures what needs a walk over all leaves. The state is the VMO's: callers that ask at the same time do it
- * together. If anything was destroyed meanwhile, which may have shared it, they begin anew, but not for ever. */
+ * together. If anything was destroyed meanwhile, which may have shared it, or the VMO has more or less than it had, they
+ * begin anew, but not for ever. */
 static bool survey(struct vmo *v)
 {
-	if (!v->surveying || (v->surveyed_at != object_reap_steps && v->surveying < SURVEY_TRIES)) {
+	u64 now = object_reap_steps + (v->tree.charged << 32);
+	if (!v->surveying || (v->surveyed_at != now && v->surveying < SURVEY_TRIES)) {
 		v->survey = (struct tree_survey){ 0 };
-		v->surveyed_at = object_reap_steps;
+		v->surveyed_at = now;
 		v->surveying++;
 	}
 	while (!tree_survey_step(&v->tree, &v->survey))

@@ -577,6 +577,12 @@ START_TEST(survey)
 	}
 	ck_assert_uint_eq(entries, 64 + 7);
 	ck_assert_uint_eq(info.private_bytes, 100 * P);
+	must(ONE_ENTRY(vmo_info(v, &info)) == VM_AGAIN);
+	for (u64 page = 0; page < 50;)                          /* it has less than when that began: anew, too */
+		must_ok(tree_zero_step(&v->tree, &page, 50, TREE_CLEAN));
+	while (ONE_ENTRY(vmo_info(v, &info)) == VM_AGAIN)
+		;
+	ck_assert(info.private_bytes == 50 * P && info.committed == 50 * P);
 	drop(&v->object);
 	end();
 }
