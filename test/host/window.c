@@ -99,30 +99,57 @@ START_TEST(mapped)
 }
 END_TEST
 
-/* What ends to make room for a child may be the owner of the window that the child is made from. */
+/* An account that is full, in which what ends to make room for a child may be the owner of the window that the child is made from. */
+static struct { struct account *mine, *inner; struct vmo *owner, *w, *spare, *filler[700]; unsigned n; } full;
+
+static void full_begin(void)
+{
+	begin(1);
+	full.mine = account_new(account_root(), 60);
+	full.inner = account_new(full.mine, 20);
+	object_cap(&full.mine->object), object_cap(&full.inner->object);
+}
+
+static void full_fill(void)
+{
+	object_cap(&full.owner->object);
+	full.spare = anonymous(full.mine, 4, 0);
+	must_ok(put(full.spare, 0, 1));
+	for (full.n = 0; vmo_create(full.mine, P, 0, &full.filler[full.n]) == SYS_OK; full.n++) {
+		object_cap(&full.filler[full.n]->object);
+		must(full.n + 1 < ARRAY_LEN(full.filler));
+	}
+}
+
+/* Both end when memory is short, the owner first. */
+static void full_let_go(void)
+{
+	object_uncap(&full.spare->object);
+	object_uncap(&full.inner->object);
+}
+
+static void full_end(void)
+{
+	while (full.n > 0)
+		drop(&full.filler[--full.n]->object);
+	drop(&full.w->object), drop(&full.owner->object);
+	ck_assert_uint_eq(full.mine->used, 0);
+	drop(&full.mine->object);
+	end();
+}
+
 START_TEST(room_ends_the_owner)
 {
 	static const u32 kinds[] = { SYS_VMO_CHILD_SNAPSHOT, REFERENCE };
 	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
-		begin(1);
-		struct account *mine = account_new(account_root(), 60), *inner = account_new(mine, 20);
-		struct vmo *owner, *w, *child, *spare, *filler[700];
-		unsigned n = 0;
-		object_cap(&mine->object);
-		object_cap(&inner->object);
-		must_ok(vmo_create(inner, 12 * P, 0, &owner));
-		object_cap(&owner->object);
-		must_ok(put(owner, 9, 1));
-		w = clone_in(mine, owner, SLICE, 0, 12);
-		spare = anonymous(mine, 4, 0);
-		must_ok(put(spare, 0, 1));
-		for (; vmo_create(mine, P, 0, &filler[n]) == SYS_OK; n++) {
-			object_cap(&filler[n]->object);
-			must(n + 1 < ARRAY_LEN(filler));
-		}
-		object_uncap(&spare->object);           /* both end, the owner first, when memory is short */
-		object_uncap(&inner->object);
-		sys_status_t status = again(vmo_create_child(w, mine, kinds[k], 0, kinds[k] == REFERENCE ? 0 : 12 * P, &child));
+		struct vmo *child;
+		full_begin();
+		must_ok(vmo_create(full.inner, 12 * P, 0, &full.owner));
+		must_ok(put(full.owner, 9, 1));
+		full.w = clone_in(full.mine, full.owner, SLICE, 0, 12);
+		full_fill();
+		full_let_go();
+		sys_status_t status = again(vmo_create_child(full.w, full.mine, kinds[k], 0, kinds[k] == REFERENCE ? 0 : 12 * P, &child));
 		if (kinds[k] == REFERENCE) {            /* made in time, of nothing */
 			must_ok(status);
 			ck_assert_ptr_null(child->content);
@@ -130,14 +157,9 @@ START_TEST(room_ends_the_owner)
 		} else {
 			eq(status, SYS_ERR_BAD_STATE);
 		}
-		ck_assert_ptr_null(w->content);
-		window_check(w);
-		while (n > 0)
-			drop(&filler[--n]->object);
-		drop(&w->object), drop(&owner->object);
-		ck_assert_uint_eq(mine->used, 0);
-		drop(&mine->object);
-		end();
+		ck_assert_ptr_null(full.w->content);
+		window_check(full.w);
+		full_end();
 	}
 }
 END_TEST
@@ -145,33 +167,17 @@ END_TEST
 /* The same of a root, when there was room for the child and not for its view: no view is left behind. */
 START_TEST(room_ends_the_root)
 {
-	begin(1);
-	struct account *mine = account_new(account_root(), 60), *inner = account_new(mine, 20);
-	struct vmo *owner, *w, *child, *spare, *filler[700];
-	unsigned n = 0;
-	object_cap(&mine->object);
-	object_cap(&inner->object);
-	must_ok(pager_create_vmo(pager, inner, 0, 78, 12 * P, &owner));
-	object_cap(&owner->object);
-	w = clone_in(mine, owner, REFERENCE, 0, 0);
-	spare = anonymous(mine, 4, 0);
-	must_ok(put(spare, 0, 1));
-	for (; vmo_create(mine, P, 0, &filler[n]) == SYS_OK; n++) {
-		object_cap(&filler[n]->object);
-		must(n + 1 < ARRAY_LEN(filler));
-	}
-	drop(&filler[--n]->object);
-	u64 used = mine->used;
-	object_uncap(&spare->object);
-	object_uncap(&inner->object);
-	eq(again(vmo_create_child(w, mine, MOD, 0, 8 * P, &child)), SYS_ERR_BAD_STATE);
-	ck_assert(!w->content && mine->used < used && list_empty(&owner->views));
-	while (n > 0)
-		drop(&filler[--n]->object);
-	drop(&w->object), drop(&owner->object);
-	ck_assert_uint_eq(mine->used, 0);
-	drop(&mine->object);
-	end();
+	struct vmo *child;
+	full_begin();
+	must_ok(pager_create_vmo(pager, full.inner, 0, 78, 12 * P, &full.owner));
+	full.w = clone_in(full.mine, full.owner, REFERENCE, 0, 0);
+	full_fill();
+	drop(&full.filler[--full.n]->object);
+	u64 used = full.mine->used;
+	full_let_go();
+	eq(again(vmo_create_child(full.w, full.mine, MOD, 0, 8 * P, &child)), SYS_ERR_BAD_STATE);
+	ck_assert(!full.w->content && full.mine->used < used && list_empty(&full.owner->views));
+	full_end();
 }
 END_TEST
 
