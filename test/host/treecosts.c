@@ -99,6 +99,24 @@ START_TEST(sparse_costs_paths)
 }
 END_TEST
 
+/* How far the slot reaches that says what is at a page. */
+START_TEST(slots_span)
+{
+	setup();
+	put(&a, 3);
+	ck_assert_uint_eq(tree_span(&a, 3), 1);
+	ck_assert_uint_eq(tree_span(&a, LEAF), 1);
+	put(&a, 3 * LEAF + 7);
+	ck_assert_uint_eq(tree_span(&a, 3 * LEAF + 100), 1);
+	ck_assert_uint_eq(tree_span(&a, 2 * LEAF), LEAF);
+	ck_assert_uint_eq(tree_span(&a, 2 * LEAF + 100), LEAF - 100);
+	put(&a, TIB);
+	ck_assert_uint_eq(tree_span(&a, 5 * LEAF * LEAF + LEAF + 1), LEAF * LEAF - LEAF - 1);
+	ck_assert_uint_eq(tree_span(&a, 2 * LEAF + 100), LEAF - 100);
+	finish();
+}
+END_TEST
+
 /* Who edits and then has nothing to fill in gives the way back. */
 START_TEST(pruned)
 {
@@ -420,6 +438,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("treecosts");
 	add_test(s, inline_slots);
 	add_test(s, sparse_costs_paths);
+	add_test(s, slots_span);
 	add_test(s, pruned);
 	add_test(s, snapshot_shares);
 	add_test(s, window_costs_two_paths);
