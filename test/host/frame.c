@@ -181,6 +181,7 @@ START_TEST(frame_modules)
 	host_boot_info(&boot);
 	boot.module[0] = (struct boot_module){ .base = (RAM + 100) << PAGE_SHIFT, .size = 3 * PAGE_SIZE_ + 1 };
 	boot.module[1] = (struct boot_module){ .base = (RAM + 104) << PAGE_SHIFT, .size = 0 };
+	boot.module[2] = (struct boot_module){ .base = (RAM + 110) << PAGE_SHIFT, .size = PAGE_SIZE_ };   /* none: of two */
 	boot.modules = 2;
 	memset(phys_to_virt(boot.module[0].base), 0x42, boot.module[0].size);
 	frame_init(&boot);

@@ -48,6 +48,24 @@ START_TEST(start_anew)
 }
 END_TEST
 
+/* Whose memory is short is remembered until it ends, and no longer. */
+START_TEST(short_until_it_ends)
+{
+	memory_start();
+	struct account *root = account_root(), *a = child_of(root, 10), *b = child_of(root, 10);
+	list_push(&root->forks, &a->forks);             /* so that giving up would help */
+	ck_assert_int_eq(account_charge(a, 11), SYS_ERR_NO_MEMORY);
+	ck_assert_ptr_eq(account_short, a);
+	list_remove(&a->forks);
+	list_init(&a->forks);
+	object_end(&b->object);
+	ck_assert_ptr_eq(account_short, a);
+	object_end(&a->object);
+	ck_assert_ptr_null(account_short);
+	memory_check();
+}
+END_TEST
+
 START_TEST(charge)
 {
 	memory_start();
@@ -667,6 +685,7 @@ Suite *test_suite(void)
 	Suite *s = suite_create("mem");
 	add_test(s, root_account);
 	add_test(s, start_anew);
+	add_test(s, short_until_it_ends);
 	add_test(s, charge);
 	add_test(s, uncharge_misuse);
 	add_test(s, move_charge);

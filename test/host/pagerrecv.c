@@ -113,7 +113,11 @@ END_TEST
 
 START_TEST(several)
 {
+	sys_pager_request_t before[3];
+
 	start();
+	memset(before, 0xff, sizeof before);                                      /* all of it is written */
+	actor_write(s, s->memory, before, sizeof before);
 	for (unsigned i = 0; i < 20; i++)
 		wants(i, i);
 	ck_assert_int_eq(actor_pager_recv(s, pager, 3, SYS_TIME_POLL), SYS_OK);
