@@ -734,6 +734,23 @@ START_TEST(found_last)
 }
 END_TEST
 
+/* Who runs in a space that ends has left its tables when they go. */
+START_TEST(space_is_left)
+{
+	begin(1);
+	struct space *s;
+	must_ok(space_create(other, false, &s));
+	object_cap((struct object *)s);
+	paddr_t tables = s->root;
+	u64 flushes = host_flushes_all;
+	host_root_load(tables);
+	drop(s);
+	mmu_flush_all(tables);
+	ck_assert_uint_eq(host_flushes_all, flushes);
+	end();
+}
+END_TEST
+
 /* Where places are random a compact one is where the region's anchor says, if that is free. */
 START_TEST(anchors)
 {
@@ -835,6 +852,7 @@ Suite *test_suite(void)
 	add_test(s, not_given_up);
 	add_test(s, entries);
 	add_test(s, found_last);
+	add_test(s, space_is_left);
 	add_test(s, anchors);
 	add_test(s, contiguous);
 	return s;

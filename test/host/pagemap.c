@@ -480,6 +480,10 @@ START_TEST(revoke_and_delete)
 	must_ok(pagemap_open(v, 0, OBJECT, &lower->open, &x));
 	must_ok(pagemap_open(v, PAGE_SIZE_, OBJECT, &copy->open, &y));
 	deriv_check(top);
+	must_ok(pagemap_open(v, PAGE_SIZE_, OBJECT, &copy->open, &x));  /* it leaves its place, and comes back */
+	deriv_check(top);
+	must_ok(pagemap_open(v, 0, OBJECT, &lower->open, &x));
+	deriv_check(top);
 	must_ok(delete_all(lower));                     /* falls to its parent */
 	write_word(&x, 1);
 	ck_assert(accessor_open(&x) && get(v, 0) == 1);

@@ -299,6 +299,7 @@ START_TEST(mapping_goes)
 	for (unsigned i = 0; i < 6; i++) {
 		client[i].wait.space = i % 2 ? &one : &two;
 		client[i].wait.va = 0x10000 + i * PAGE_SIZE_;
+		client[i].wait.status = SYS_ERR_IO;             /* how its last wait ended */
 		start(i, 10 + i % 3, 14);
 	}
 	ck_assert(receive(&page, &count) && page == 10);
@@ -306,6 +307,7 @@ START_TEST(mapping_goes)
 		check();
 	for (unsigned i = 0; i < 6; i++)
 		ck_assert_uint_eq(client[i].wakes, i == 1 || i == 3);
+	ck_assert(client[1].wait.status == SYS_OK && client[3].wait.status == SYS_OK);
 	while (!page_wait_unmap_step(&two, 0x10000, 0x14000))
 		check();
 	for (unsigned i = 0; i < 6; i++)
