@@ -161,6 +161,8 @@ static void walk_list(int parent_of[CAPS], int parent_of_place[PLACES])
 			int i = place_of(container_of(deriv_at(link), struct mapping, deriv));
 			parent_of_place[i] = above;
 			place[i].seen = walk;
+		} else if (deriv_kind_of(link) == DERIV_ACCOUNT) {
+			must(revoked_above(above));     /* an account's first capability went before its copies: the next to go */
 		} else {
 			must(depth && &cap[above].slot->close == deriv_at(link));
 			depth--;
@@ -187,6 +189,14 @@ static void lose(void)
 				again = true;
 			}
 	} while (again);
+}
+
+/* Where an account's first capability has left its place, the last one takes it when it ends, around what stands there. */
+static void inherit(int *parent, int now)
+{
+	if (now != NONE && *parent == cap[now].parent && cap[now].revoking && object[cap[now].object].type == SYS_TYPE_UNTYPED &&
+	    object[cap[now].object].caps == 1)
+		*parent = now;
 }
 
 static void compare_cap(int c, int parent)
@@ -231,8 +241,14 @@ void compare_all(void)
 	for (int i = 0; i < PROGRAMS; i++)
 		compare_program(&program[i]);
 	for (int c = 0; c < CAPS; c++)
+		if (cap[c].live && cap[c].seen == walk)
+			inherit(&cap[c].parent, parent_of[c]);
+	for (int c = 0; c < CAPS; c++)
 		if (cap[c].live)
 			compare_cap(c, parent_of[c]);
+	for (int i = 0; i < PLACES; i++)
+		if (place[i].live && place[i].seen == walk)
+			inherit(&place[i].parent, parent_of_place[i]);
 	for (int i = 0; i < PLACES; i++)
 		must(!place[i].live || (place[i].seen == walk && place[i].parent == parent_of_place[i]));
 }
