@@ -274,24 +274,37 @@ static bool choose_move(struct program *p)
 	return !stays(cap_named(p->home, p->arg[0]));
 }
 
+/* Where p's call deletes. */
+static int deletes_in(const struct program *p)
+{
+	int c = p->number == NR_cnode_delete ? cap_named(p->home, p->arg[0]) : NONE;
+
+	return c == NONE || !object[cap[c].object].slots ? p->home : cap[c].object;
+}
+
+/* p's call would delete what must stay: also when it is made again, since others make copies meanwhile. */
+static bool deletes_too_early(const struct program *p)
+{
+	int c;
+
+	if (p->number != NR_cap_delete && p->number != NR_cnode_delete)
+		return false;
+	c = cap_named(deletes_in(p), p->number == NR_cnode_delete ? p->arg[1] : p->arg[0]);
+	return c == 0 || (stays(c) && object[cap[c].object].caps > 1);
+}
+
 static bool choose_delete(struct program *p)
 {
-	int where = p->home, c;
-	sys_cap_t name;
-
 	p->number = chance(40) ? NR_cnode_delete : NR_cap_delete;
 	p->arg[0] = pick(p, p->number == NR_cnode_delete ? SYS_TYPE_CNODE : SYS_TYPE_NONE);
 	if (p->number == NR_cnode_delete) {
-		c = cap_named(p->home, p->arg[0]);
-		where = c == NONE || !object[cap[c].object].slots ? where : cap[c].object;
+		int where = deletes_in(p);
 		u32 i = (u32)choose(object[where].slots);
 		for (u32 n = 0; n < SLOTS && object[where].at[i] == NONE; n++)
 			i = (i + 1) % object[where].slots;
 		p->arg[1] = slot_name(i, object[where].generation[i]);
 	}
-	name = p->number == NR_cnode_delete ? p->arg[1] : p->arg[0];
-	c = cap_named(where, name);
-	return c != 0 && !(stays(c) && object[cap[c].object].caps > 1);
+	return !deletes_too_early(p);
 }
 
 static bool choose_map(struct program *p)
@@ -451,7 +464,7 @@ static void step(void)
 	struct program *p = turn();
 
 	host_preempt_every(chance(60) ? 1 : (unsigned)choose(5));
-	if (p && user_in_call(p->t) && chance(20))
+	if (p && user_in_call(p->t) && (deletes_too_early(p) || chance(20)))
 		kill(p);                        /* what it revokes stays marked */
 	else if (!p || chance(1))
 		kill(&program[choose(PROGRAMS)]);
