@@ -191,11 +191,16 @@ static void lose(void)
 	} while (again);
 }
 
+/* The last capability of an account is going: what was made with it goes first. */
+static bool last_goes(int c)
+{
+	return object[cap[c].object].type == SYS_TYPE_UNTYPED && object[cap[c].object].caps == 1 && (cap[c].slot->flags & SLOT_REVOKING);
+}
+
 /* Where an account's first capability has left its place, the last one takes it when it ends, around what stands there. */
 static void inherit(int *parent, int now)
 {
-	if (now != NONE && *parent == cap[now].parent && cap[now].revoking && object[cap[now].object].type == SYS_TYPE_UNTYPED &&
-	    object[cap[now].object].caps == 1)
+	if (now != NONE && *parent == cap[now].parent && last_goes(now))
 		*parent = now;
 }
 
@@ -217,6 +222,8 @@ static void compare_cap(int c, int parent)
 		must(!slot_derived(s));
 		cap[c].revoking = false;
 	}
+	if (last_goes(c) && (ended(cap[c].where) || !named(cap[c].where)))
+		cap[c].revoking = true;         /* with its CNode */
 	must(cap[c].revoking == !!(s->flags & SLOT_REVOKING));
 }
 
