@@ -523,7 +523,7 @@ static void use_module(u64 pages)
 	vmo_check(v);
 	account_check_all();
 	ck_assert_uint_eq(frame_count_modules(), 0);
-	ck_assert_uint_eq(v->stream_size, size);
+	ck_assert(v->stream_size == size && !v->info_flags && !v->options);
 	for (u64 page = 0; page <= pages; page++) {
 		ck_assert_int_eq(require(v, page, false, &ref), SYS_OK);
 		ck_assert_uint_eq(ref.frame, boot.module[0].base + page * PAGE_SIZE_);

@@ -300,6 +300,21 @@ START_TEST(low_falls_again)
 }
 END_TEST
 
+/* It rises while they are told, to just below a threshold, and falls again: that one was true all the time. */
+START_TEST(low_rises_while_told)
+{
+	static const u64 threshold[4] = { 50, 10, 20, 20 };
+
+	begin();
+	low_start(49, threshold);
+	look(15);
+	ck_assert_ptr_eq(low_next(&low), &of[3]);
+	look(49);
+	look(15);
+	ck_assert_uint_eq(told(), 1u << 2 | 1u << 3);
+}
+END_TEST
+
 /* A watch that is set when its threshold was passed long ago, while others were quiet, tells at once, and then not again. */
 START_TEST(low_set_late)
 {
@@ -341,6 +356,7 @@ Suite *test_suite(void)
 	add_test(s, told_by_the_clock);
 	add_test(s, low_falls);
 	add_test(s, low_falls_again);
+	add_test(s, low_rises_while_told);
 	add_test(s, low_set_late);
 	return s;
 }
