@@ -270,6 +270,25 @@ START_TEST(many_waiters)
 }
 END_TEST
 
+/* A thread's priority changes while its request is queued: it moves among the others, and is asked for once. */
+START_TEST(priority_changes)
+{
+	u64 page, count;
+	setup(100, 0);
+	for (unsigned i = 0; i < 4; i++)
+		start(i, 10 * i, 10 * i + 1);
+	page_wait_set_priority(&client[2].wait, 9);
+	check();
+	page_wait_set_priority(&client[2].wait, 8);
+	page_wait_set_priority(&client[0].wait, 7);
+	check();
+	ck_assert(receive(&page, &count) && page == 20);
+	ck_assert(receive(&page, &count) && page == 0);
+	ck_assert(receive(&page, &count) && receive(&page, &count) && !receive(&page, &count));
+	check_end();
+}
+END_TEST
+
 /* As many as a step may wake go in one; with one more it has to go on. */
 START_TEST(step_of_waiters)
 {
@@ -568,6 +587,7 @@ Suite *test_suite(void)
 	add_test(s, cut_long_request);
 	add_test(s, many_waiters);
 	add_test(s, step_of_waiters);
+	add_test(s, priority_changes);
 	add_test(s, mapping_goes);
 	add_test(s, supply_without_memory);
 	add_test(s, arguments);
